@@ -1,0 +1,1 @@
+"""The tests of xenbump, in the order of its rooms."""

@@ -1,0 +1,27 @@
+"""`xenbump check`."""
+
+from __future__ import annotations
+
+import typer
+
+from xenbump.cli import common
+
+
+def check(
+    config: common.ConfigOption = None,
+    package: common.PackageOption = None,
+    json: common.JsonOption = False,
+    verbose: common.VerboseOption = False,
+    quiet: common.QuietOption = False,
+    no_progress: common.ProgressOption = False,
+) -> None:
+    """Say what is new upstream for each configured package.
+
+    Writes nothing but the cache and the journal. Exit status 10: there is a newer release, and its signature is good.
+    """
+    from xenbump.report import documents
+
+    options = common.frame(config, package, json=json, verbose=verbose, quiet=quiet, no_progress=no_progress)
+    outcomes = common.perform(options, "check", lambda pipeline, one: pipeline.check(one))
+    common.show(options, outcomes, documents.check(outcomes))
+    raise typer.Exit(common.status(outcomes))

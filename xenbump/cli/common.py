@@ -1,0 +1,154 @@
+"""What the commands share: their options, how a run is framed, and how its outcomes become text, JSON and a status."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from xenbump.errors import Failure, Refusal, UsageError, XenbumpError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import msgspec
+
+    from xenbump.config import Config, Package
+    from xenbump.outcomes import Outcome
+    from xenbump.pipeline import Pipeline
+
+DONE, FAILED, USAGE, TO_DO, REFUSED = 0, 1, 2, 10, 20
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="The configuration; without it, xenbump.toml here or in a folder above.",
+        show_default=False,
+    ),
+]
+PackageOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--package", metavar="NAME", help="Only this configured package; may be repeated.", show_default=False
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, all else on stderr.")]
+VerboseOption = Annotated[
+    bool, typer.Option("-v", "--verbose", help="Say more, and where in the program an error arose.")
+]
+QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="Say only the result and errors.")]
+ProgressOption = Annotated[bool, typer.Option("--no-progress", help="Do not say what is being done.")]
+ToOption = Annotated[
+    str,
+    typer.Option(
+        "--to",
+        metavar="VERSION|latest",
+        help="Move to this release, or to the newest of all branches.",
+        show_default=False,
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The options that every command has."""
+
+    config: Path | None
+    packages: tuple[str, ...]
+    json: bool
+    verbose: bool
+    quiet: bool
+    no_progress: bool
+
+    def progress(self, sentence: str) -> None:
+        """Say on stderr what is being done."""
+        if not self.quiet and not self.no_progress:
+            sys.stderr.write(f"… {sentence}\n")
+            sys.stderr.flush()
+
+    def error(self, stopped: XenbumpError) -> None:
+        """Explain an error on stderr."""
+        from xenbump.report import text
+
+        sys.stderr.write("\n".join(text.error(stopped)) + "\n")
+        if self.verbose:
+            sys.stderr.writelines(traceback.format_exception(stopped))
+
+
+def frame(
+    config: Path | None, packages: list[str] | None, *, json: bool, verbose: bool, quiet: bool, no_progress: bool
+) -> Frame:
+    """Gather the options that every command has."""
+    return Frame(config, tuple(packages or ()), json, verbose, quiet, no_progress)
+
+
+def perform(options: Frame, command: str, work: Callable[[Pipeline, Package], Outcome]) -> list[Outcome]:
+    """Do the work of a command for each package, journalled.
+
+    Raises:
+        XenbumpError: the run as a whole could not begin; what stops a single package is its outcome.
+    """
+    from xenbump import config as configuration
+    from xenbump.journal import Journal
+    from xenbump.pipeline import Pipeline
+
+    config = configuration.load(options.config)
+    packages = config.selected(options.packages)
+    with Journal(config.state).run(command) as run:
+        pipeline = Pipeline(config, run, options.progress)
+        outcomes = [work(pipeline, package) for package in packages]
+        run.end(status(outcomes))
+    return outcomes
+
+
+def status(outcomes: list[Outcome]) -> int:
+    """The exit status for the outcomes: what may be tried again comes before what a person must decide."""
+    from xenbump.outcomes import NewerRelease, Planned, Stopped
+
+    errors = [outcome.error for outcome in outcomes if isinstance(outcome, Stopped)]
+    for kind in (Failure, UsageError, Refusal):
+        if any(isinstance(error, kind) for error in errors):
+            return kind.exit_status
+    return TO_DO if any(isinstance(outcome, NewerRelease | Planned) for outcome in outcomes) else DONE
+
+
+def show(options: Frame, outcomes: list[Outcome], document: msgspec.Struct, *, diffs: bool = False) -> None:
+    """Print the outcomes: a JSON document, or text and, if asked for, diffs; errors go to stderr."""
+    from xenbump.outcomes import Planned, Stopped, Written
+    from xenbump.report import documents, text
+
+    if options.json:
+        sys.stdout.write(documents.encode(document))
+    for outcome in outcomes:
+        if isinstance(outcome, Stopped):
+            options.error(outcome.error)
+        elif not options.json:
+            sys.stdout.write("\n".join(text.outcome(outcome)) + "\n")
+            if diffs and isinstance(outcome, Planned | Written):
+                sys.stdout.write(coloured(text.diff(outcome.edit)))
+
+
+def coloured(diff: str) -> str:
+    """A diff for this terminal: with colours where stdout is one and nothing forbids them."""
+    import os
+
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("CI"):
+        return diff
+    colours = {"+": "\x1b[32m", "-": "\x1b[31m", "@": "\x1b[36m"}
+    lines = diff.splitlines(keepends=True)
+    return "".join(
+        f"{colours[line[0]]}{line.rstrip(chr(10))}\x1b[0m\n" if line[:1] in colours else line for line in lines
+    )
+
+
+def selected_config(options: Frame) -> Config:
+    """The configuration, or the defaults where no file is named and none is found."""
+    from xenbump import config as configuration
+
+    return configuration.load_or_default(options.config)

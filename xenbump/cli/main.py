@@ -1,0 +1,38 @@
+"""The entry point: `--version` at once, and what becomes of an error that no command handles."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from xenbump import __version__
+
+if TYPE_CHECKING:
+    import types
+
+
+def _stop(number: int, _: types.FrameType | None) -> None:
+    """End as on an interrupt, so that programs are ended and locks and temporary files go."""
+    raise SystemExit(128 + number)
+
+
+def main() -> None:
+    """Run the program; the entry point of the package."""
+    if sys.argv[1:] in (["--version"], ["-V"]):
+        # Answered before anything is imported: scripts ask for it often.
+        sys.stdout.write(f"xenbump {__version__}\n")
+        return
+    from xenbump.errors import XenbumpError
+
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        from xenbump.cli.app import build
+
+        build()()
+    except XenbumpError as error:
+        from xenbump.cli.common import frame
+
+        verbose = "-v" in sys.argv or "--verbose" in sys.argv
+        frame(None, None, json=False, verbose=verbose, quiet=False, no_progress=True).error(error)
+        sys.exit(error.exit_status)

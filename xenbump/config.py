@@ -1,0 +1,310 @@
+"""`xenbump.toml` and the environment, read into one frozen value. The keys are described in `docs/interface.md`."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from xenbump.errors import UsageError
+from xenbump.toml_lines import line_of
+from xenbump.upstream.git import check_address, is_path
+from xenbump.upstream.release import is_branch
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FILE_NAME = "xenbump.toml"
+PUBLIC_GIT = "https://xenbits.xenproject.org/git-http/xen.git"
+PUBLIC_MIRROR = "https://github.com/xen-project/xen"
+PROJECT_KEY = "23E3222C145F4475FA8060A783FE14C957E82BD9"
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+# msgspec ends a message with the place in a path of its own: `… - at `$.package[0].file``.
+_PLACE = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>[^`]*)`)?$", re.DOTALL)
+_UNKNOWN_KEY = re.compile(r"unknown field `(?P<key>[^`]+)`")
+
+
+class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
+    """A table of the file: frozen, and an unknown key in it is an error."""
+
+
+class Upstream(_Table, frozen=True):
+    """Where Xen is published and whose signature counts."""
+
+    git: str = PUBLIC_GIT
+    mirrors: tuple[str, ...] | None = None
+    xsa: str = "https://xenbits.xen.org/xsa/"
+    keyring: str = ""
+    fingerprints: tuple[str, ...] = (PROJECT_KEY,)
+
+    def addresses(self, folder: Path) -> tuple[str, ...]:
+        """Where the repository can be had, in order; a relative path starts from `folder`.
+
+        Without configured mirrors, the public one stands behind the public repository only: whoever names a
+        repository of their own does not want another one asked.
+        """
+        mirrors = self.mirrors
+        if mirrors is None:
+            mirrors = (PUBLIC_MIRROR,) if self.git == PUBLIC_GIT else ()
+        return tuple(
+            str(folder / Path(address).expanduser()) if is_path(address) else address
+            for address in (self.git, *mirrors)
+        )
+
+
+class Package(_Table, frozen=True):
+    """One package file."""
+
+    name: str
+    file: str
+    attribute: str = ""
+    track: str = "branch"
+    strategy: Literal["patches", "stable-tip", "always-stable-tip"] = "patches"
+    efi: Literal["keep"] | bool = "keep"
+
+
+class Verify(_Table, frozen=True):
+    """What is verified, and with which options of Nix."""
+
+    steps: tuple[Literal["build", "outputs", "meta", "dom0", "xtf", "guests"], ...] = (
+        "build",
+        "outputs",
+        "meta",
+        "dom0",
+        "xtf",
+    )
+    flake: str = "."
+    nixpkgs: bool = False
+    nix_options: tuple[str, ...] = ()
+    xtf_baseline: str = ""
+
+
+class Labels(_Table, frozen=True):
+    """Labels of a pull request: those of each, and those of one that brings patches of advisories."""
+
+    always: tuple[str, ...] = ()
+    security: tuple[str, ...] = ()
+
+
+class GitHub(_Table, frozen=True):
+    """Where pull requests go."""
+
+    repository: str = ""
+    fork: str = ""
+    base: str = "master"
+    remote: str = ""
+    draft: bool = True
+    labels: Labels = Labels()
+    operator: str = ""
+
+
+class State(_Table, frozen=True):
+    """Where the journal and the cache lie."""
+
+    directory: str = ""
+
+
+class _File(_Table, frozen=True):
+    """The whole file."""
+
+    package: tuple[Package, ...] = ()
+    upstream: Upstream = Upstream()
+    verify: Verify = Verify()
+    github: GitHub = GitHub()
+    state: State = State()
+
+
+class Config(msgspec.Struct, frozen=True):
+    """The configuration in force.
+
+    Attributes:
+        path: the file; relative paths in it start from its folder.
+        packages: the configured packages.
+        upstream, verify, github: the tables of those names.
+        state: the folder of journal and cache.
+        github_url: the root of GitHub's API.
+        token: the GitHub token; empty when there is none. Not shown by `repr`.
+    """
+
+    path: Path
+    packages: tuple[Package, ...]
+    upstream: Upstream
+    verify: Verify
+    github: GitHub
+    state: Path
+    github_url: str
+    token: str
+
+    def __repr__(self) -> str:
+        return f"Config(path={str(self.path)!r})"
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the file."""
+        return self.path.parent
+
+    def file_of(self, package: Package) -> Path:
+        """The path of a package's file."""
+        return self.folder / package.file
+
+    def selected(self, names: tuple[str, ...]) -> tuple[Package, ...]:
+        """The packages of these names, in the order of the file; all of them when no name is given.
+
+        Raises:
+            UsageError: E-PACKAGE-NAME for a name that is not configured.
+        """
+        known = [package.name for package in self.packages]
+        for name in names:
+            if name not in known:
+                raise UsageError(
+                    "E-PACKAGE-NAME",
+                    f"no package {name!r} is configured; there is {', '.join(known)}",
+                    where=str(self.path),
+                )
+        return tuple(package for package in self.packages if not names or package.name in names)
+
+
+def find(start: Path) -> Path:
+    """The configuration file in `start` or the nearest folder above.
+
+    Raises:
+        UsageError: E-CONFIG-MISSING.
+    """
+    for folder in (start, *start.parents):
+        if (folder / FILE_NAME).is_file():
+            return folder / FILE_NAME
+    raise UsageError(
+        "E-CONFIG-MISSING",
+        f"there is no {FILE_NAME} here or in a folder above",
+        where=str(start),
+        remedy="write one (docs/interface.md) or name it with --config",
+    )
+
+
+def load(path: Path | None, env: Mapping[str, str] | None = None) -> Config:
+    """Read the configuration.
+
+    Args:
+        path: the file; None: `XENBUMP_CONFIG`, else the nearest `xenbump.toml` from the current folder upwards.
+        env: the environment; None: that of this process.
+
+    Raises:
+        UsageError: E-CONFIG-MISSING, E-CONFIG (with the line), E-KEYRING, E-GIT-ADDRESS.
+    """
+    env = os.environ if env is None else env
+    if path is None:
+        named = env.get("XENBUMP_CONFIG", "")
+        path = Path(named) if named else find(Path.cwd())
+    path = path.absolute()
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError as error:
+        raise UsageError("E-CONFIG-MISSING", "there is no such file", where=str(path)) from error
+    except OSError as error:
+        raise UsageError("E-CONFIG", f"it cannot be read: {error.strerror}", where=str(path)) from error
+    except UnicodeDecodeError as error:
+        raise UsageError("E-CONFIG", f"it is not UTF-8 (byte {error.start})", where=str(path)) from error
+    file = _decode(text, path)
+    _check(file, text, path)
+    return _configured(file, path, env)
+
+
+def load_or_default(path: Path | None, env: Mapping[str, str] | None = None) -> Config:
+    """As `load`, but with the defaults and no package where no file is named and none is found."""
+    try:
+        return load(path, env)
+    except UsageError as error:
+        env = os.environ if env is None else env
+        if error.code != "E-CONFIG-MISSING" or path is not None or env.get("XENBUMP_CONFIG"):
+            raise
+    return _configured(_File(), Path.cwd() / FILE_NAME, env)
+
+
+def _configured(file: _File, path: Path, env: Mapping[str, str]) -> Config:
+    return Config(
+        path=path,
+        packages=file.package,
+        upstream=file.upstream,
+        verify=file.verify,
+        github=file.github,
+        state=_state_folder(file.state.directory, path.parent, env),
+        github_url=_github_url(env.get("XENBUMP_GITHUB_URL", "")),
+        token=(env.get("XENBUMP_GITHUB_TOKEN") or env.get("GITHUB_TOKEN") or "").strip(),
+    )
+
+
+def _decode(text: str, path: Path) -> _File:
+    try:
+        return msgspec.toml.decode(text, type=_File)
+    except msgspec.ValidationError as error:
+        match = _PLACE.fullmatch(str(error))
+        what, place = (str(error), "") if match is None else (match["what"], match["path"] or "")
+        unknown = _UNKNOWN_KEY.search(what)
+        keys = place + (f".{unknown['key']}" if unknown else "")
+        raise _wrong(what, keys, text, path) from error
+    except msgspec.DecodeError as error:
+        # tomllib names line and column itself.
+        raise UsageError("E-CONFIG", f"it is not TOML: {error}", where=str(path)) from error
+
+
+def _wrong(what: str, keys: str, text: str, path: Path) -> UsageError:
+    line = line_of(text, keys)
+    name = keys.lstrip(".")
+    return UsageError(
+        "E-CONFIG",
+        f"{name}: {what[:1].lower() + what[1:]}" if name else what,
+        where=f"{path}, line {line}" if line else str(path),
+    )
+
+
+def _check(file: _File, text: str, path: Path) -> None:
+    """What types alone cannot say."""
+    if not file.package:
+        raise UsageError("E-CONFIG", "no [[package]] is configured", where=str(path))
+    check_address(file.upstream.git, f"{path}, upstream.git")
+    for mirror in file.upstream.mirrors or ():
+        check_address(mirror, f"{path}, upstream.mirrors")
+    names = [package.name for package in file.package]
+    for number, package in enumerate(file.package):
+        for key, fits, what in (
+            ("name", _NAME.fullmatch(package.name), f"{package.name!r} is not a name"),
+            ("name", package.name not in names[:number], f"there are two packages {package.name!r}"),
+            (
+                "track",
+                package.track in {"branch", "latest"} or is_branch(package.track),
+                'it is "branch", "latest" or a branch such as "4.20"',
+            ),
+            ("strategy", package.strategy == "patches", 'this version of xenbump follows releases only: "patches"'),
+            ("efi", package.efi == "keep", 'this version of xenbump leaves the toggle as it is: "keep"'),
+        ):
+            if not fits:
+                raise _wrong(what, f".package[{number}].{key}", text, path)
+    for key, value in (("repository", file.github.repository), ("fork", file.github.fork)):
+        if value and not _REPOSITORY.fullmatch(value):
+            raise _wrong(f'{value!r} is not of the form "owner/name"', f".github.{key}", text, path)
+
+
+def _state_folder(configured: str, folder: Path, env: Mapping[str, str]) -> Path:
+    if env.get("XENBUMP_STATE_DIR"):
+        return Path(env["XENBUMP_STATE_DIR"]).absolute()
+    if configured:
+        return (folder / Path(configured).expanduser()).absolute()
+    if env.get("STATE_DIRECTORY"):
+        # systemd gives several folders with colons between them; the first is ours.
+        return Path(env["STATE_DIRECTORY"].split(":")[0])
+    base = env.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(base) / "xenbump"
+
+
+def _github_url(given: str) -> str:
+    url = (given or "https://api.github.com").rstrip("/")
+    parts = urlsplit(url)
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        raise UsageError("E-CONFIG", "XENBUMP_GITHUB_URL must be https, or http on this machine", where=url)
+    return url

@@ -1,0 +1,96 @@
+"""The NAR hash of a git tree: what `fetchgit` pins, and with a few files replaced what `fetchFromGitHub` pins.
+
+NAR, the Nix archive, is specified in Eelco Dolstra's thesis, figure 5.2, and in the Nix manual under "Nix Archive (NAR)
+format". It knows files, executable files, symbolic links and directories sorted by the bytes of their names; it has no
+owners, times or other permissions, so it can be written from git's objects without a checkout.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+from xenbump.hashes.objects import DIRECTORY, EXECUTABLE, SUBMODULE, SYMLINK, Blob
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from xenbump.hashes.objects import Objects, TreeEntry
+
+_BY_NAME = attrgetter("name")
+
+
+def _string(content: bytes) -> bytes:
+    return len(content).to_bytes(8, "little") + content + bytes(-len(content) % 8)
+
+
+_MAGIC = _string(b"nix-archive-1")
+_OPEN, _CLOSE = _string(b"("), _string(b")")
+_FILE = _OPEN + _string(b"type") + _string(b"regular")
+_FILE_EXECUTABLE = _FILE + _string(b"executable") + _string(b"")
+_CONTENTS = _string(b"contents")
+_LINK = _OPEN + _string(b"type") + _string(b"symlink") + _string(b"target")
+_FOLDER = _OPEN + _string(b"type") + _string(b"directory")
+_ENTRY = _string(b"entry") + _OPEN + _string(b"name")
+_NODE = _string(b"node")
+
+
+def tree_hash(objects: Objects, tree: str, replaced: Mapping[bytes, bytes] | None = None) -> bytes:
+    """The SHA-256 of the NAR of a tree.
+
+    Args:
+        objects: where trees and files come from.
+        tree: the identifier of the root tree.
+        replaced: new contents by path from the root, for files that are in the tree.
+
+    Returns:
+        The digest, 32 bytes.
+
+    Raises:
+        Refusal: a tree that git itself would not write.
+        Failure: an object is missing or altered.
+    """
+    digest = hashlib.sha256()
+    digest.update(_MAGIC)
+    _Writer(objects, digest.update, replaced or {}).folder(tree, b"")
+    return digest.digest()
+
+
+class _Writer:
+    """Writes nodes to a sink; it holds what does not change from node to node."""
+
+    def __init__(self, objects: Objects, sink: Callable[[bytes], None], replaced: Mapping[bytes, bytes]) -> None:
+        self._objects = objects
+        self._sink = sink
+        self._replaced = replaced
+
+    def folder(self, tree: str, path: bytes) -> None:
+        sink = self._sink
+        sink(_FOLDER)
+        # Git sorts a folder as if its name ended in a slash; NAR sorts the bare names.
+        for entry in sorted(self._objects.tree(tree), key=_BY_NAME):
+            sink(_ENTRY + _string(entry.name) + _NODE)
+            self._node(entry, path + entry.name)
+            sink(_CLOSE)
+        sink(_CLOSE)
+
+    def _node(self, entry: TreeEntry, path: bytes) -> None:
+        sink = self._sink
+        if entry.mode == DIRECTORY:
+            self.folder(entry.oid, path + b"/")
+            return
+        if entry.mode == SUBMODULE:
+            # Both fetchers leave the folder of a submodule empty unless they are asked for it.
+            sink(_FOLDER + _CLOSE)
+            return
+        new = self._replaced.get(path)
+        blob = self._objects.blob(entry.oid) if new is None else Blob(len(new), (new,))
+        if entry.mode == SYMLINK:
+            sink(_LINK)
+        else:
+            sink((_FILE_EXECUTABLE if entry.mode == EXECUTABLE else _FILE) + _CONTENTS)
+        sink(blob.size.to_bytes(8, "little"))
+        for chunk in blob.chunks:
+            sink(chunk)
+        sink(bytes(-blob.size % 8) + _CLOSE)

@@ -1,0 +1,150 @@
+"""Git objects as values, and the interface through which the hash functions read them.
+
+The forms of trees and commits are git's own: see "Git Objects" in the book Pro Git and `git help format-tree`. An
+object identifier is the SHA-1 of its type, size and content, in 40 hexadecimal digits; the Xen repository has no
+SHA-256 objects.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from xenbump.errors import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+DIRECTORY = 0o040000
+REGULAR = 0o100644
+REGULAR_GROUP_WRITABLE = 0o100664
+EXECUTABLE = 0o100755
+SYMLINK = 0o120000
+SUBMODULE = 0o160000
+_MODES = frozenset({DIRECTORY, REGULAR, REGULAR_GROUP_WRITABLE, EXECUTABLE, SYMLINK, SUBMODULE})
+_OID_BYTES = 20
+
+_PERSON = re.compile(rb"(?P<name>.*) <(?P<email>[^<>\n]*)> (?P<seconds>\d+) (?P<zone>[+-]\d{4})")
+
+
+@dataclass(frozen=True, slots=True)
+class TreeEntry:
+    """One entry of a tree: its name (bytes, no slash), mode and object identifier."""
+
+    name: bytes
+    mode: int
+    oid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What the hashes need of a commit: its identifier, tree, parents, and both times with their zones.
+
+    Times are seconds since 1970 UTC; a zone is the offset as git writes it, such as `+0100`.
+    """
+
+    oid: str
+    tree: str
+    parents: tuple[str, ...]
+    author_time: int
+    author_zone: str
+    committer_time: int
+    committer_zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """The content of a file: its size in bytes, and the content in chunks that are read once, in order."""
+
+    size: int
+    chunks: Iterable[bytes]
+
+
+class Objects(Protocol):
+    """Where objects come from; each method raises `Failure` E-OBJECT for one that is missing, altered or no such."""
+
+    def tree(self, oid: str) -> tuple[TreeEntry, ...]:
+        """The entries of a tree, in git's order."""
+
+    def blob(self, oid: str) -> Blob:
+        """The content of a file."""
+
+    def commit(self, oid: str) -> Commit:
+        """A commit."""
+
+
+def parse_tree(raw: bytes, where: str) -> tuple[TreeEntry, ...]:
+    """Read the content of a tree object.
+
+    Args:
+        raw: the content, without the object's header.
+        where: what to call the tree in an error.
+
+    Raises:
+        Refusal: E-TREE-FORM for a name or mode that git itself would not write.
+    """
+    entries: list[TreeEntry] = []
+    at = 0
+    while at < len(raw):
+        space = raw.find(b" ", at)
+        nul = raw.find(b"\0", space + 1)
+        end = nul + 1 + _OID_BYTES
+        if space < 0 or nul < 0 or end > len(raw):
+            raise Refusal("E-TREE-FORM", f"the tree ends in the middle of an entry, at byte {at}", where=where)
+        digits, name = raw[at:space], raw[space + 1 : nul]
+        mode = int(digits, 8) if digits.isdigit() and not digits.strip(b"01234567") else -1
+        if mode not in _MODES:
+            raise Refusal("E-TREE-FORM", f"entry {name!r} has the unknown mode {digits!r}", where=where)
+        if name in {b"", b".", b"..", b".git"} or b"/" in name:
+            raise Refusal("E-TREE-FORM", f"an entry has the forbidden name {name!r}", where=where)
+        entries.append(TreeEntry(name, mode, raw[nul + 1 : end].hex()))
+        at = end
+    if len({entry.name for entry in entries}) != len(entries):
+        raise Refusal("E-TREE-FORM", "the tree has two entries of one name", where=where)
+    return tuple(entries)
+
+
+def parse_commit(raw: bytes, oid: str) -> Commit:
+    """Read the content of a commit object.
+
+    Args:
+        raw: the content, without the object's header.
+        oid: the commit's identifier.
+
+    Raises:
+        Refusal: E-COMMIT-FORM when a line that every commit has is missing or has another form.
+    """
+    headers: list[tuple[bytes, bytes]] = []
+    for line in raw.partition(b"\n\n")[0].split(b"\n"):
+        if not line.startswith(b" "):  # a continuation belongs to a header such as gpgsig
+            key, _, value = line.partition(b" ")
+            headers.append((key, value))
+
+    def one(key: bytes) -> bytes:
+        values = [value for name, value in headers if name == key]
+        if len(values) != 1:
+            raise Refusal(
+                "E-COMMIT-FORM",
+                f"the commit has {len(values)} `{key.decode()}` lines instead of one",
+                where=oid,
+            )
+        return values[0]
+
+    def person(key: bytes) -> tuple[int, str]:
+        match = _PERSON.fullmatch(one(key))
+        if match is None:
+            raise Refusal("E-COMMIT-FORM", f"the commit's `{key.decode()}` line has no time", where=oid)
+        return int(match["seconds"]), match["zone"].decode()
+
+    author_time, author_zone = person(b"author")
+    committer_time, committer_zone = person(b"committer")
+    return Commit(
+        oid=oid,
+        tree=one(b"tree").decode("ascii", "replace"),
+        parents=tuple(value.decode("ascii", "replace") for name, value in headers if name == b"parent"),
+        author_time=author_time,
+        author_zone=author_zone,
+        committer_time=committer_time,
+        committer_zone=committer_zone,
+    )

@@ -1,0 +1,203 @@
+"""The journal: what was run, what each step took and gave, what was published, and when a check last succeeded.
+
+One SQLite file in the state folder. A step is written when it begins and again when it ends, so a run that was killed
+shows where. A step whose input was seen before gives back the output written then: a run that is started again goes on
+from the last finished step, and does not fetch or compute twice. Secrets are never part of an input or output.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import sqlite3
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from xenbump import __version__
+from xenbump.errors import Failure, XenbumpError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+T = TypeVar("T")
+
+_BUSY_SECONDS = 30.0
+# Steps are looked up again for this long, then they are only in the way.
+_KEPT_SECONDS = 90 * 86400
+# Each entry brings the file from the version before to this one (`PRAGMA user_version`); entries are only ever added.
+_MIGRATIONS = (
+    (
+        """CREATE TABLE run (
+            id INTEGER PRIMARY KEY, command TEXT NOT NULL, program TEXT NOT NULL,
+            began REAL NOT NULL, ended REAL, status INTEGER
+        )""",
+        """CREATE TABLE step (
+            id INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES run(id), package TEXT NOT NULL,
+            name TEXT NOT NULL, key TEXT NOT NULL, input TEXT NOT NULL, output TEXT, error TEXT,
+            began REAL NOT NULL, ended REAL
+        )""",
+        "CREATE INDEX step_by_key ON step(package, name, key) WHERE output IS NOT NULL",
+        """CREATE TABLE publication (
+            id INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES run(id), package TEXT NOT NULL,
+            branch TEXT NOT NULL, title TEXT NOT NULL, commit_id TEXT NOT NULL, number INTEGER NOT NULL,
+            url TEXT NOT NULL, action TEXT NOT NULL, at REAL NOT NULL
+        )""",
+        "CREATE TABLE checked (package TEXT PRIMARY KEY, at REAL NOT NULL, newest TEXT NOT NULL)",
+    ),
+)
+
+
+class Run:
+    """One run of a command, being written. Made by `Journal.run`."""
+
+    def __init__(self, connection: sqlite3.Connection, number: int) -> None:
+        self._db = connection
+        self.number = number
+
+    def step(
+        self, package: str, name: str, given: Any, kind: type[T], work: Callable[[], T], *, again: bool = True
+    ) -> T:
+        """Do a step, or give back what it gave for the same input before.
+
+        Args:
+            package: the package it is for.
+            name: the step's name.
+            given: everything that its output depends on; anything that msgspec can encode.
+            kind: the type of its output.
+            work: what does it.
+            again: whether an earlier output for the same input may be given back. False for a step that asks the world.
+
+        Raises:
+            XenbumpError: what `work` raises, after it was written down.
+        """
+        text = _encode(given)
+        key = hashlib.sha256(f"{__version__}\n{text}".encode()).hexdigest()
+        if again:
+            found = self._db.execute(
+                "SELECT output FROM step WHERE package = ? AND name = ? AND key = ? AND output IS NOT NULL"
+                " ORDER BY id DESC LIMIT 1",
+                (package, name, key),
+            ).fetchone()
+            if found is not None:
+                # What cannot be read was written by another program: do the step anew.
+                with contextlib.suppress(msgspec.MsgspecError):
+                    return msgspec.json.decode(found[0], type=kind)
+        with self._db:
+            row = self._db.execute(
+                "INSERT INTO step (run, package, name, key, input, began) VALUES (?, ?, ?, ?, ?, ?)",
+                (self.number, package, name, key, text, time.time()),
+            ).lastrowid
+        try:
+            output = work()
+        except BaseException as error:
+            self._end_step(row, "error", str(error) if isinstance(error, XenbumpError) else type(error).__name__)
+            raise
+        self._end_step(row, "output", _encode(output))
+        return output
+
+    def _end_step(self, row: int | None, column: str, text: str) -> None:
+        with self._db:
+            self._db.execute(f"UPDATE step SET {column} = ?, ended = ? WHERE id = ?", (text, time.time(), row))  # noqa: S608
+
+    def checked(self, package: str, newest: str) -> None:
+        """Note that the upstream was asked for a package with success, and what its newest release is."""
+        with self._db:
+            self._db.execute(
+                "INSERT INTO checked VALUES (?, ?, ?) ON CONFLICT(package) DO UPDATE SET at = excluded.at,"
+                " newest = excluded.newest",
+                (package, time.time(), newest),
+            )
+
+    def published(
+        self, package: str, *, branch: str, title: str, commit: str, number: int, url: str, action: str
+    ) -> None:
+        """Note what was done to a pull request."""
+        with self._db:
+            self._db.execute(
+                "INSERT INTO publication (run, package, branch, title, commit_id, number, url, action, at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (self.number, package, branch, title, commit, number, url, action, time.time()),
+            )
+
+    def end(self, status: int) -> None:
+        """Note the run's exit status."""
+        with self._db:
+            self._db.execute("UPDATE run SET ended = ?, status = ? WHERE id = ?", (time.time(), status, self.number))
+
+
+def _encode(value: Any) -> str:
+    return msgspec.json.encode(value).decode("utf-8")
+
+
+class Journal:
+    """The journal in a state folder; made when it is missing.
+
+    Raises:
+        Failure: E-JOURNAL when the file cannot be opened, is none of ours, or was written by a newer xenbump.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "journal.sqlite3"
+
+    @contextlib.contextmanager
+    def run(self, command: str) -> Iterator[Run]:
+        """Write a run: begun here, ended by `Run.end`; one that is left by an exception ends with its status."""
+        with self._connected() as db:
+            with db:
+                db.execute("DELETE FROM step WHERE began < ?", (time.time() - _KEPT_SECONDS,))
+                row = db.execute(
+                    "INSERT INTO run (command, program, began) VALUES (?, ?, ?)", (command, __version__, time.time())
+                ).lastrowid
+            run = Run(db, row or 0)
+            try:
+                yield run
+            except XenbumpError as error:
+                run.end(error.exit_status)
+                raise
+
+    def last_checked(self, package: str) -> float | None:
+        """When a check of the package last succeeded, in seconds since 1970; None when none ever did."""
+        with self._connected() as db:
+            found = db.execute("SELECT at FROM checked WHERE package = ?", (package,)).fetchone()
+        return None if found is None else float(found[0])
+
+    def has_published(self, commit: str) -> bool:
+        """Whether a commit was published by a run that this journal knows."""
+        with self._connected() as db:
+            return db.execute("SELECT 1 FROM publication WHERE commit_id = ?", (commit,)).fetchone() is not None
+
+    @contextlib.contextmanager
+    def _connected(self) -> Iterator[sqlite3.Connection]:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Failure(
+                "E-STATE", f"the state folder cannot be made: {error.strerror}", where=str(self.path.parent)
+            ) from error
+        try:
+            with contextlib.closing(sqlite3.connect(self.path, timeout=_BUSY_SECONDS)) as db:
+                db.execute("PRAGMA journal_mode = WAL")
+                self._migrate(db)
+                yield db
+        except sqlite3.Error as error:
+            raise Failure("E-JOURNAL", f"the journal cannot be used: {error}", where=str(self.path)) from error
+
+    def _migrate(self, db: sqlite3.Connection) -> None:
+        if self._version(db) == len(_MIGRATIONS):
+            return
+        with db:
+            db.execute("BEGIN IMMEDIATE")  # of two that start at once, the second finds the work done
+            version = self._version(db)
+            for number, statements in enumerate(_MIGRATIONS[version:], start=version + 1):
+                for statement in statements:
+                    db.execute(statement)
+                db.execute(f"PRAGMA user_version = {number}")
+
+    def _version(self, db: sqlite3.Connection) -> int:
+        version = int(db.execute("PRAGMA user_version").fetchone()[0])
+        if version > len(_MIGRATIONS):
+            raise Failure("E-JOURNAL", "the journal was written by a newer xenbump", where=str(self.path))
+        return version

@@ -1,0 +1,103 @@
+"""Files on disk: read whole, written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+import tempfile
+from typing import TYPE_CHECKING
+
+from xenbump import process
+from xenbump.errors import Failure, Refusal, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from xenbump.package.rewrite import Edit
+
+_LARGEST = 2_000_000
+_NIX_SECONDS = 30.0
+
+
+def read(path: Path) -> bytes:
+    """The bytes of a package file.
+
+    Raises:
+        UsageError: E-FILE-MISSING when there is no such file.
+        Failure: E-FILE-READ when it cannot be read.
+        Refusal: E-FILE-SIZE when it is no package file by its size (over 2 MB).
+    """
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise Refusal("E-FILE-SIZE", f"the file has more than {_LARGEST} bytes", where=str(path))
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise UsageError("E-FILE-MISSING", "there is no such file", where=str(path)) from error
+    except OSError as error:
+        raise Failure("E-FILE-READ", f"the file cannot be read: {error.strerror}", where=str(path)) from error
+
+
+def refuse_read_only(path: Path) -> None:
+    """Refuse a file that its owner has made read-only; a rename would go round that.
+
+    Raises:
+        Failure: E-FILE-WRITE.
+    """
+    writable = path.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH)
+    if not writable or not os.access(path, os.W_OK):
+        raise Failure("E-FILE-WRITE", "the file is read-only", where=str(path))
+
+
+def write(path: Path, edit: Edit) -> None:
+    """Put the edited file in the place of the old one, in one step, with its permissions.
+
+    Args:
+        path: the file; a symbolic link is followed, and what it points to is replaced.
+        edit: before and after.
+
+    Raises:
+        Refusal: E-FILE-CHANGED when the file is not as it was read.
+        Failure: E-FILE-WRITE when it cannot be written; the old file is still there then, and whole.
+    """
+    path = path.resolve()
+    if read(path) != edit.before:
+        raise Refusal("E-FILE-CHANGED", "the file has changed since it was read", where=str(path))
+    refuse_read_only(path)
+    temporary = None
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            temporary = file.name
+            file.write(edit.after)
+            file.flush()
+            os.fsync(file.fileno())
+        shutil.copymode(path, temporary)
+        os.replace(temporary, path)  # noqa: PTH105 - the source is a name, not a Path
+        temporary = None
+    except OSError as error:
+        raise Failure("E-FILE-WRITE", f"the file cannot be written: {error.strerror}", where=str(path)) from error
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)  # noqa: PTH108
+
+
+def nix_parses(edit: Edit) -> bool:
+    """Whether Nix itself was at hand and able to judge the edited file.
+
+    Raises:
+        Failure: E-EDIT-CHECK when Nix accepts the file as it was and not the edited one.
+    """
+    try:
+        after, before = (
+            process.run(["nix-instantiate", "--parse", "-"], stdin=content, timeout=_NIX_SECONDS, check=False)
+            for content in (edit.after, edit.before)
+        )
+    except Failure as error:
+        if error.code == "E-PROGRAM-MISSING":
+            return False
+        raise
+    if after.status != 0 and before.status == 0:
+        raise Failure("E-EDIT-CHECK", f"Nix does not accept the edited file: {after.error_text}", where=edit.file)
+    return after.status == 0

@@ -1,0 +1,264 @@
+"""check → plan → edit → publish, in order and journalled. The only file that knows all stages.
+
+Each step's input, output and time goes into the journal; a run that was stopped goes on from its last finished step
+when it is started again. An error stops the work on one package, not on the others, and is that package's outcome.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from xenbump.errors import XenbumpError
+from xenbump.outcomes import NewerRelease, Outcome, Planned, Published, SourceHash, Stopped, UpToDate, Written
+from xenbump.package import files, rewrite
+from xenbump.plan import plan as planning
+from xenbump.plan import target
+from xenbump.plan.model import Plan, Subject
+from xenbump.publish import message
+from xenbump.upstream import release, signature, tree
+from xenbump.upstream.model import Listing, VerifiedRelease
+from xenbump.upstream.repository import Repository
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from xenbump.config import Config, Package
+    from xenbump.journal import Run
+    from xenbump.publish.branch import Checkout
+    from xenbump.publish.message import Message
+    from xenbump.upstream.release import Release
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What the journal keeps of a listing."""
+
+    source: str
+    releases: int
+    newest: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a release's tree gives: its own version, and the hash for a fetcher."""
+
+    tree_version: str
+    hash: str
+
+
+class Pipeline:
+    """The stages, for one run.
+
+    Args:
+        config: the configuration.
+        run: where the steps are written.
+        progress: told in a sentence what is being done.
+    """
+
+    def __init__(self, config: Config, run: Run, progress: Callable[[str], None]) -> None:
+        self._config = config
+        self._run = run
+        self._progress = progress
+        self.repository = Repository(config.upstream.addresses(config.folder), config.state / "git", progress)
+        keyring = config.upstream.keyring
+        self.trust = signature.load_trust(config.folder / keyring if keyring else None, config.upstream.fingerprints)
+        self._listing: Listing | None = None
+
+    def listing(self) -> Listing:
+        """What the upstream has; asked for once in a run."""
+        if self._listing is None:
+            self._run.step("", "list", self.repository.addresses, Listed, self._list, again=False)
+        if self._listing is None:
+            wrong = "the listing step ended without a listing"
+            raise AssertionError(wrong)
+        return self._listing
+
+    def _list(self) -> Listed:
+        self._progress("asking for releases")
+        self._listing = listing = self.repository.listing()
+        known = listing.releases
+        digest = hashlib.sha256("\n".join(f"{oid} {name}" for name, oid in sorted(listing.refs.items())).encode())
+        return Listed(listing.source, len(known), known[-1].version if known else "", digest.hexdigest())
+
+    def check(self, package: Package) -> Outcome:
+        """Whether there is a newer release for a package; its signature is judged, its tree not fetched."""
+
+        def work() -> Outcome:
+            subject = self._read(package, files.read(self._config.file_of(package)))
+            chosen = self._choose(subject, package, "")
+            return UpToDate(subject) if chosen is None else NewerRelease(subject, self.verified(package.name, chosen))
+
+        return self._settled(package, work)
+
+    def plan(self, package: Package, to: str = "") -> Outcome:
+        """Plan the change to a package's file in the working tree, and compute the edit; nothing is written."""
+        return self._settled(package, lambda: self._planned(package, files.read(self._config.file_of(package)), to))
+
+    def bump(self, package: Package, to: str, *, commit: bool) -> Outcome:
+        """Plan, and edit the file in place; commit it to the current branch if asked to."""
+
+        def work() -> Outcome:
+            path = self._config.file_of(package)
+            outcome = self._planned(package, files.read(path), to)
+            if not isinstance(outcome, Planned):
+                return outcome
+            files.refuse_read_only(path)
+            checkout = _checkout_of(path, needed=commit)
+            if checkout is not None:
+                name = checkout.name_of(path)
+                checkout.refuse_changes({}, only=None if commit else name)
+            self._run.step(package.name, "write", _digests(outcome), bool, lambda: _write(path, outcome), again=False)
+            made = ""
+            if commit and checkout is not None:
+                made = checkout.commit_in_place((name,), self._message(outcome.plan).commit)
+                self._progress(f"committed {made[:12]} in {checkout.root}")
+            return Written(outcome.plan, outcome.edit, made)
+
+        return self._settled(package, work)
+
+    def publish(self, package: Package, to: str, *, dry_run: bool) -> Outcome:
+        """Plan from the base branch's file, and open or update the pull request; `dry_run` stops before that."""
+
+        def work() -> Outcome:
+            from xenbump.publish.publisher import Publisher  # noqa: PLC0415 - GitPython and PyGithub are slow to import
+
+            path = self._config.file_of(package)
+            files.read(path)  # a missing file is said before anything about git
+            publisher = Publisher(self._config, path, self._run, self._progress)
+            outcome = self._planned(package, publisher.content(), to)
+            if not isinstance(outcome, Planned):
+                return outcome
+            publisher.checkout.refuse_changes({publisher.name: outcome.edit.after})
+            words = self._message(outcome.plan)
+            if dry_run:
+                return Planned(outcome.plan, outcome.edit, words)
+            result = publisher.publish(outcome.plan, outcome.edit, words)
+            return Published(
+                outcome.plan, outcome.edit, result.message, result.branch, result.commit, result.pull, result.action
+            )
+
+        return self._settled(package, work)
+
+    def verified(self, package: str, chosen: Release) -> VerifiedRelease:
+        """A release with its signature judged."""
+        listing = self.listing()
+        trust = (hashlib.sha256(self.trust.keyring).hexdigest(), sorted(self.trust.fingerprints))
+        return self._run.step(
+            package,
+            "verify",
+            (chosen, trust),
+            VerifiedRelease,
+            lambda: self.repository.verify(chosen, self.trust, listing.source),
+        )
+
+    def source(self, package: str, verified: VerifiedRelease, fetcher: str) -> Source:
+        """The version and hash of a verified release's tree."""
+
+        def work() -> Source:
+            ref = f"refs/tags/{verified.tag}"
+            with self.repository.objects(verified.commit, ref, verified.source) as objects:
+                makefile = objects.file(objects.commit(verified.commit).tree, tree.MAKEFILE)
+                version = tree.version(makefile, verified.tag)
+            return Source(version, self.repository.source_hash(verified.commit, ref, verified.source, fetcher))
+
+        return self._run.step(package, "source", (verified.commit, verified.tag, fetcher), Source, work)
+
+    def _read(self, package: Package, content: bytes) -> Subject:
+        given = (hashlib.sha256(content).hexdigest(), package.name, package.file, package.attribute)
+        return self._run.step(
+            package.name,
+            "read",
+            given,
+            Subject,
+            lambda: rewrite.read(
+                content, name=package.name, file=package.file, attribute=package.attribute or package.name
+            ),
+        )
+
+    def _choose(self, subject: Subject, package: Package, to: str) -> Release | None:
+        listing = self.listing()
+        chosen = target.choose(subject, listing, track=package.track, to=to)
+        self._run.checked(package.name, subject.version if chosen is None else chosen.version)
+        return chosen
+
+    def _planned(self, package: Package, content: bytes, to: str) -> UpToDate | Planned:
+        subject = self._read(package, content)
+        chosen = self._choose(subject, package, to)
+        if chosen is None:
+            return UpToDate(subject)
+        verified = self.verified(package.name, chosen)
+        source = self.source(package.name, verified, subject.fetcher)
+        plan = self._run.step(
+            package.name,
+            "plan",
+            (subject, verified, source),
+            Plan,
+            lambda: planning.make(subject, verified, source.hash, source.tree_version),
+        )
+        edit = rewrite.write(content, plan)
+        if not files.nix_parses(edit):
+            self._progress("Nix is not at hand to parse the edited file; it was read again by xenbump alone")
+        return Planned(plan, edit)
+
+    def _message(self, plan: Plan) -> Message:
+        return message.write(plan, operator=self._config.github.operator)
+
+    def _settled(self, package: Package, work: Callable[[], Outcome]) -> Outcome:
+        try:
+            return work()
+        except XenbumpError as error:
+            return Stopped(package.name, package.file, error)
+
+
+def hash_of(config: Config, rev: str, fetcher: str, progress: Callable[[str], None]) -> SourceHash:
+    """The hash that a fetcher will want for any revision of Xen.
+
+    Args:
+        config: where Xen is published, whose signature counts, and where the cache lies.
+        rev: a release tag, which is verified; another tag or `stable-X.Y`; or a commit in 40 hexadecimal digits.
+        fetcher: `fetchFromGitHub` or `fetchgit`.
+        progress: told in a sentence what is being done.
+
+    Raises:
+        Refusal: E-REV-UNKNOWN when the repository has no such revision; the release's signature is not good.
+    """
+    repository = Repository(config.upstream.addresses(config.folder), config.state / "git", progress)
+    listing = repository.listing()
+    if release.version_of(rev) is not None:
+        keyring = config.upstream.keyring
+        trust = signature.load_trust(config.folder / keyring if keyring else None, config.upstream.fingerprints)
+        chosen = release.named(listing.releases, rev.removeprefix("RELEASE-"), where=listing.source)
+        verified = repository.verify(chosen, trust, listing.source)
+        commit, ref, signed_by = verified.commit, f"refs/tags/{rev}", verified.signed_by
+    else:
+        commit, ref = listing.find(rev)
+        signed_by = None
+    digest = repository.source_hash(commit, ref, listing.source, fetcher)
+    return SourceHash(rev, commit, fetcher, digest, signed_by, listing.source)
+
+
+def _checkout_of(path: Path, *, needed: bool) -> Checkout | None:
+    """The checkout that has the file; None where it is in none and none is needed."""
+    from xenbump.publish.branch import Checkout  # noqa: PLC0415 - GitPython is slow to import
+
+    try:
+        return Checkout(path)
+    except XenbumpError:
+        if needed:
+            raise
+        return None
+
+
+def _digests(planned: Planned) -> tuple[str, str, str]:
+    """The edit, for the journal: the file and the SHA-256 of its content before and after."""
+    before, after = (hashlib.sha256(content).hexdigest() for content in (planned.edit.before, planned.edit.after))
+    return planned.edit.file, before, after
+
+
+def _write(path: Path, planned: Planned) -> bool:
+    files.write(path, planned.edit)
+    return True

@@ -1,0 +1,191 @@
+"""The one place that starts programs.
+
+Every program runs without a shell, in an environment that is built here and not inherited: the user's
+locale, git configuration, prompts and pagers must not change what a run does. What the caller needs beyond
+that is handed in by name. A program runs in a session of its own, so that a time limit or an interrupt ends
+it together with its children.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from xenbump.errors import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+# Handed on when they are set: where programs and certificates lie, and how to reach the network.
+_INHERITED = (
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "TMPDIR",
+    "XDG_RUNTIME_DIR",
+    "SSH_AUTH_SOCK",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "GIT_SSL_CAINFO",
+    "NIX_SSL_CERT_FILE",
+    "CURL_CA_BUNDLE",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "all_proxy",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "ALL_PROXY",
+    "SYSTEMROOT",
+)
+_DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin:/run/current-system/sw/bin"
+_GRACE_SECONDS = 2.0
+_TAIL_BYTES = 4000
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A program that has ended: its command line, exit status and output (bytes, as written)."""
+
+    argv: tuple[str, ...]
+    status: int
+    stdout: bytes
+    stderr: bytes
+
+    @property
+    def error_text(self) -> str:
+        """The end of what it wrote to stderr (stdout when that is empty), decoded, without trailing space."""
+        return (self.stderr or self.stdout)[-_TAIL_BYTES:].decode("utf-8", "replace").strip()
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment that programs get: the few variables above, the C locale with UTF-8, and `extra`."""
+    env = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    env.setdefault("PATH", _DEFAULT_PATH)
+    env["LC_ALL"] = "C.UTF-8"
+    env.update(extra or {})
+    return env
+
+
+def _spawn(
+    argv: Sequence[str], *, cwd: Path | None, env: Mapping[str, str] | None, **pipes: Any
+) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(list(argv), cwd=cwd, env=environment(env), start_new_session=True, **pipes)
+    except FileNotFoundError as error:
+        if cwd is not None and not cwd.is_dir():
+            raise Failure("E-PROGRAM-FAILED", f"the folder {cwd} does not exist", where=argv[0]) from error
+        raise Failure(
+            "E-PROGRAM-MISSING",
+            f"the program `{argv[0]}` is needed and was not found on PATH",
+            remedy=f"install `{argv[0]}`",
+        ) from error
+    except OSError as error:
+        raise Failure("E-PROGRAM-FAILED", f"could not be started: {error.strerror}", where=argv[0]) from error
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a program and its children: politely, then by force."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(_GRACE_SECONDS)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: bytes = b"",
+    timeout: float = 60.0,
+    check: bool = True,
+) -> Completed:
+    """Run a program to its end.
+
+    Args:
+        argv: the program and its arguments; no shell looks at them.
+        cwd: the folder it runs in.
+        env: variables added to `environment()`.
+        stdin: what it reads.
+        timeout: seconds of wall-clock time; then it is ended with its children.
+        check: whether an exit status other than 0 is an error.
+
+    Returns:
+        The ended program, with its output.
+
+    Raises:
+        Failure: E-PROGRAM-MISSING, E-PROGRAM-FAILED (with the end of its stderr) or E-TIMEOUT.
+    """
+    process = _spawn(argv, cwd=cwd, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        stdout, stderr = process.communicate(stdin, timeout=timeout)
+    except subprocess.TimeoutExpired as error:
+        _end(process)
+        raise Failure(
+            "E-TIMEOUT", f"did not end within {timeout:g} seconds and was ended", where=shown(argv)
+        ) from error
+    except BaseException:
+        _end(process)
+        raise
+    finally:
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe is not None:
+                # A pipe whose other end has gone complains again when it is closed.
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
+    done = Completed(tuple(argv), process.returncode, stdout, stderr)
+    if check and done.status != 0:
+        raise Failure(
+            "E-PROGRAM-FAILED",
+            f"exit status {done.status}: {done.error_text or 'no message'}",
+            where=shown(argv),
+        )
+    return done
+
+
+@contextlib.contextmanager
+def start(
+    argv: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a program to converse with: `stdin` and `stdout` are pipes, `stderr` goes to a nameless file.
+
+    A context manager; on leaving, the program's stdin is closed and, when it does not end by itself within
+    two seconds, it is ended with its children.
+
+    Raises:
+        Failure: E-PROGRAM-MISSING or E-PROGRAM-FAILED when it cannot be started.
+    """
+    with tempfile.TemporaryFile() as stderr:
+        process = _spawn(argv, cwd=cwd, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr)
+        try:
+            yield process
+        finally:
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    with contextlib.suppress(BrokenPipeError):
+                        pipe.close()
+            try:
+                process.wait(_GRACE_SECONDS)
+            except subprocess.TimeoutExpired:
+                _end(process)
+
+
+def shown(argv: Sequence[str]) -> str:
+    """A command line for messages: the program's name and its first words, cut to one short line."""
+    name = argv[0].rsplit("/", 1)[-1]
+    words = [name, *argv[1:]]
+    line = " ".join(words)
+    limit = 160
+    return line if len(line) <= limit else line[: limit - 1] + "…"

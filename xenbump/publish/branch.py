@@ -1,0 +1,325 @@
+"""The git side of a publication: a commit on a branch of its own, made beside the checkout and pushed.
+
+The commit is built from git objects: the base's trees with one file replaced. So the person's index, working tree and
+current branch stay as they are, and it makes no difference whether the checkout is whole, shallow, sparse or partial.
+GitPython runs git here with the person's own configuration, because name, address and credentials are theirs.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import git
+
+from xenbump.errors import Failure, Refusal, UsageError, XenbumpError
+from xenbump.process import Completed
+from xenbump.publish import message
+from xenbump.upstream.git import explained
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PUSH_SECONDS = 600
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Checkout:
+    """The git checkout that holds a package file.
+
+    Args:
+        path: a file or folder in it.
+
+    Raises:
+        UsageError: E-NOT-CHECKOUT when it is in none, or in a bare repository.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._repo = git.Repo(path if path.is_dir() else path.parent, search_parent_directories=True)
+        except (git.InvalidGitRepositoryError, git.NoSuchPathError) as error:
+            raise UsageError("E-NOT-CHECKOUT", "it is not in a git checkout", where=str(path)) from error
+        if self._repo.working_tree_dir is None:
+            raise UsageError("E-NOT-CHECKOUT", "the git repository is bare", where=str(path))
+        self.root = Path(self._repo.working_tree_dir).resolve()
+        # Prompts would hang a run that nobody watches; messages are read, so they must be in one language.
+        self._repo.git.update_environment(LC_ALL="C.UTF-8", GIT_TERMINAL_PROMPT="0", GIT_OPTIONAL_LOCKS="0")
+        self._where = str(self.root)
+
+    def close(self) -> None:
+        """End git's helper processes."""
+        self._repo.close()
+
+    def name_of(self, file: Path) -> str:
+        """A file's path from the root of the checkout.
+
+        Raises:
+            UsageError: E-NOT-CHECKOUT when it lies outside.
+        """
+        try:
+            return file.resolve().relative_to(self.root).as_posix()
+        except ValueError as error:
+            raise UsageError("E-NOT-CHECKOUT", f"it lies outside the checkout {self.root}", where=str(file)) from error
+
+    def changed(self, only: str | None = None) -> tuple[str, ...]:
+        """The tracked files with changes that are not committed, staged or not, as paths from the root."""
+        listed = self._git(
+            "status", "--porcelain=v1", "-z", "--untracked-files=no", "--no-renames", "--", *([only] if only else [])
+        )
+        return tuple(entry[3:] for entry in listed.split("\0") if entry)
+
+    def refuse_changes(self, allowed: dict[str, bytes], *, only: str | None = None) -> None:
+        """Refuse a checkout with changes that are not committed.
+
+        Args:
+            allowed: files that may differ when they have just this content: an edit of ours.
+            only: look at this file alone; None: at all that are tracked.
+
+        Raises:
+            Refusal: E-DIRTY.
+        """
+        changed = []
+        for name in self.changed(only):
+            path = self.root / name
+            ours = allowed.get(name)
+            if ours is None or not path.is_file() or path.read_bytes() != ours:
+                changed.append(name)
+        if changed:
+            more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""  # noqa: PLR2004
+            raise Refusal(
+                "E-DIRTY",
+                f"there are changes that are not committed: {', '.join(changed[:3])}{more}",
+                where=str(self.root),
+            )
+
+    def remote(self, configured: str, repositories: tuple[str, ...]) -> str:
+        """The name of the remote to push to.
+
+        Args:
+            configured: the name that the configuration gives; empty when it gives none.
+            repositories: `owner/name` of the fork and of the repository; the remote whose address ends so is taken.
+
+        Raises:
+            UsageError: E-REMOTE when there is no such remote, or when several could be meant.
+        """
+        remotes = {remote.name: next(iter(remote.urls), "") for remote in self._repo.remotes}
+        if configured:
+            if configured in remotes:
+                return configured
+            raise UsageError(
+                "E-REMOTE", f"the checkout has no remote {configured!r}", where=str(self.root),
+                remedy=f"it has {', '.join(remotes) or 'none'}",
+            )  # fmt: skip
+        for repository in repositories:
+            fitting = [
+                name
+                for name, url in remotes.items()
+                if repository and _names(url).lower().endswith("/" + repository.lower())
+            ]
+            if len(fitting) == 1:
+                return fitting[0]
+        if len(remotes) == 1:
+            return next(iter(remotes))
+        raise UsageError(
+            "E-REMOTE",
+            f"it is not clear which of the remotes to push to: {', '.join(remotes) or 'there is none'}",
+            where=str(self.root),
+            remedy="name it: [github] remote",
+        )
+
+    def base(self, remote: str, branch: str) -> str:
+        """The commit that a pull request starts from: the remote's branch as last fetched, else the local one.
+
+        Raises:
+            UsageError: E-BASE when there is neither.
+        """
+        for ref in (f"refs/remotes/{remote}/{branch}", f"refs/heads/{branch}"):
+            commit = self._resolve(ref)
+            if commit is not None:
+                return commit
+        raise UsageError(
+            "E-BASE",
+            f"the base branch {branch!r} is not in the checkout",
+            where=str(self.root),
+            remedy=f"run `git fetch {remote} {branch}`, or set [github] base",
+        )
+
+    def read(self, commit: str, name: str) -> bytes | None:
+        """The content of a file in a commit; None where the commit has no such file."""
+        listed = self._git("ls-tree", "-z", commit, "--", name)
+        if not listed:
+            return None
+        oid = listed.split("\t", 1)[0].split()[2]
+        # Byte for byte: GitPython would decode it and take the last line break away.
+        return bytes(self._repo.git.cat_file("blob", oid, stdout_as_string=False, strip_newline_in_stdout=False))
+
+    def commit(self, parent: str, files: dict[str, bytes], text: str) -> str:
+        """Write a commit that differs from its parent in these files only.
+
+        Args:
+            parent: the parent commit.
+            files: new contents by path from the root; each must be a file of the parent.
+            text: the commit message.
+
+        Returns:
+            The identifier of the commit; no ref names it yet.
+
+        Raises:
+            UsageError: E-IDENTITY when git has no name and address for the author.
+        """
+        tree = f"{parent}^{{tree}}"
+        for name, content in sorted(files.items()):
+            blob = self._git("hash-object", "-w", "--stdin", istream=content)
+            tree = self._replaced(tree, name.split("/"), blob)
+        return self._git("commit-tree", tree, "-p", parent, "-F", "-", istream=text.encode())
+
+    def _replaced(self, tree: str, path: list[str], blob: str) -> str:
+        """A tree in which the file at `path` is another blob; returns the new tree's identifier."""
+        lines: list[str] = []
+        for entry in self._git("ls-tree", "-z", tree).split("\0"):
+            if entry:
+                facts, name = entry.split("\t", 1)
+                mode, kind, oid = facts.split()
+                if name == path[0]:
+                    oid = blob if len(path) == 1 else self._replaced(oid, path[1:], blob)
+                lines.append(f"{mode} {kind} {oid}\t{name}")
+        # A partial clone has not every object that a tree names.
+        return self._git(
+            "mktree",
+            "-z",
+            "--missing",
+            istream="".join(line + "\0" for line in lines).encode("utf-8", "surrogateescape"),
+        )
+
+    def same_work(self, commit: str, other: str) -> bool:
+        """Whether two commits have the same tree, parent and message: then the second need not be made."""
+        first, second = (self._git("show", "--no-patch", "--format=%T %P%n%B", one) for one in (commit, other))
+        return first == second
+
+    def remote_tip(self, remote: str, branch: str, token: str) -> str | None:
+        """The commit that a remote's branch is at; None when the remote has no such branch."""
+        with self._talking_to(remote, token):
+            listed = self._git("ls-remote", remote, f"refs/heads/{branch}")
+        return listed.split()[0] if listed else None
+
+    def made_by_us(self, remote: str, branch: str, tip: str, token: str) -> bool:
+        """Whether the tip of a remote's branch is ours: its message has our trailer, author and committer are we."""
+        if self._resolve(tip) is None:
+            with self._talking_to(remote, token):
+                self._git("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", remote, f"refs/heads/{branch}")
+        email, committer, text = self._git("show", "--no-patch", "--format=%ae%n%ce%n%B", tip).split("\n", 2)
+        here = self._git("var", "GIT_COMMITTER_IDENT").partition("<")[2].partition(">")[0]
+        return message.is_ours(text) and email == committer == here
+
+    def push(self, remote: str, branch: str, commit: str, expected: str | None, token: str) -> None:
+        """Push a commit to a branch of a remote, where that is still at `expected`.
+
+        Args:
+            remote: the remote's name.
+            branch: the branch.
+            commit: what it is to be.
+            expected: what it is now; None: it must not exist.
+            token: authorises a push over HTTP; empty for none. It is handed over in the environment only.
+
+        Raises:
+            Refusal: E-BRANCH-MOVED when the branch is at something else by now.
+            XenbumpError: the push failed, and why.
+        """
+        with self._talking_to(remote, token):
+            self._git(
+                "push", "--quiet", "--no-verify", f"--force-with-lease=refs/heads/{branch}:{expected or ''}",
+                remote, f"{commit}:refs/heads/{branch}",
+                kill_after_timeout=_PUSH_SECONDS,
+            )  # fmt: skip
+        self._git("update-ref", f"refs/heads/{branch}", commit)
+
+    def commit_in_place(self, names: tuple[str, ...], text: str) -> str:
+        """Commit these files, as they are in the working tree, to the current branch; returns the commit."""
+        self._git("commit", "--quiet", "--only", "-F", "-", "--", *names, istream=text.encode())
+        return self._git("rev-parse", "HEAD")
+
+    def _resolve(self, ref: str) -> str | None:
+        with contextlib.suppress(XenbumpError):
+            return self._git("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
+        return None
+
+    def _git(self, *arguments: str, istream: bytes | None = None, **options: Any) -> str:
+        """Run git in the checkout and give its output, without the last line break."""
+        with contextlib.ExitStack() as stack:
+            if istream is not None:
+                # GitPython hands it to the program itself, so it must be a real file.
+                file = stack.enter_context(tempfile.TemporaryFile())
+                file.write(istream)
+                file.seek(0)
+                options["istream"] = file
+            command = getattr(self._repo.git, arguments[0].replace("-", "_"))
+            try:
+                return str(command(*arguments[1:], **options))
+            except git.GitCommandNotFound as error:
+                raise Failure("E-PROGRAM-MISSING", "the program `git` is needed and was not found on PATH") from error
+            except git.GitCommandError as error:
+                raise _meaning(error, arguments[0], self._where) from error
+
+    @contextlib.contextmanager
+    def _talking_to(self, remote: str, token: str) -> Iterator[None]:
+        """Let git use the token with a remote, and name the remote's address in errors."""
+        url = next(iter(self._repo.remote(remote).urls), "")
+        before, self._where = self._where, _shown(url)
+        try:
+            with self._repo.git.custom_environment(**_authorisation(url, token)):
+                yield
+        finally:
+            self._where = before
+
+
+def _authorisation(url: str, token: str) -> dict[str, str]:
+    """The environment that makes git send the token as GitHub takes it: basic authentication, any user name.
+
+    In the environment it is seen by nobody else and lands in no file; an address or an argument would be in logs.
+    """
+    parts = urlsplit(url)
+    encrypted = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+    if not token or not encrypted:
+        return {}
+    secret = base64.b64encode(f"x-access-token:{token}".encode()).decode()
+    key = f"http.{parts.scheme}://{parts.netloc.rpartition('@')[2]}/.extraHeader"
+    return {
+        "GIT_CONFIG_COUNT": "2",
+        # An empty value takes back what was set before: a header of the checkout's own would be sent beside ours.
+        "GIT_CONFIG_KEY_0": key,
+        "GIT_CONFIG_VALUE_0": "",
+        "GIT_CONFIG_KEY_1": key,
+        "GIT_CONFIG_VALUE_1": f"Authorization: Basic {secret}",
+    }
+
+
+def _shown(url: str) -> str:
+    """An address without a user name or password that may stand in it."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if parts.scheme else url
+
+
+def _names(url: str) -> str:
+    """An address as `…/owner/name`, whichever way it is written."""
+    return "/" + _shown(url).removesuffix("/").removesuffix(".git").replace(":", "/")
+
+
+def _meaning(error: git.GitCommandError, doing: str, where: str) -> XenbumpError:
+    stderr = str(error.stderr).strip().removeprefix("stderr: ").strip("'")
+    if "tell me who you are" in stderr or "empty ident" in stderr or "unable to auto-detect email" in stderr:
+        return UsageError(
+            "E-IDENTITY",
+            "git has no name and e-mail address for the author of the commit",
+            where=where,
+            remedy="set user.name and user.email",
+        )
+    if "stale info" in stderr or "fetch first" in stderr or "non-fast-forward" in stderr:
+        return Refusal("E-BRANCH-MOVED", "the branch was changed by someone else in the meantime", where=where)
+    if "[remote rejected]" in stderr or "protected branch" in stderr or "hook declined" in stderr:
+        return Refusal("E-PUSH-REJECTED", f"the server rejects the push: {stderr[-300:]}", where=where)
+    status = error.status if isinstance(error.status, int) else 1
+    return explained(Completed(("git", doing), status, b"", stderr.encode()), where)

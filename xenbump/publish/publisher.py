@@ -1,0 +1,169 @@
+"""From a plan and its edit to one pull request: found again when it is there, opened when it is not.
+
+The head branch is the pull request's identity: one for each package and branch of Xen. A person's act wins: a branch
+that is not ours is not pushed to, and a pull request that was closed for this target is not opened again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from xenbump.errors import Refusal, UsageError
+from xenbump.locks import locked
+from xenbump.publish import message as words
+from xenbump.publish.branch import Checkout
+from xenbump.publish.github import GitHub, PullRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from xenbump.config import Config
+    from xenbump.journal import Run
+    from xenbump.package.rewrite import Edit
+    from xenbump.plan.model import Plan
+    from xenbump.publish.message import Message
+
+# A push and a few requests; whoever waits longer than this waits for a run that hangs.
+_LOCK_SECONDS = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A pull request that stands, and what was done to it: `opened`, `updated` or `unchanged`."""
+
+    message: Message
+    branch: str
+    commit: str
+    pull: PullRequest
+    action: str
+
+
+class Publisher:
+    """Publishes edits of one file.
+
+    Args:
+        config: the configuration; `github.repository` must be set before something is published.
+        path: the package file in the working tree.
+        run: where steps and publications are written.
+        progress: told in a sentence what is being done.
+
+    Raises:
+        UsageError: the file is in no checkout, the remote or the base branch is not clear.
+    """
+
+    def __init__(self, config: Config, path: Path, run: Run, progress: Callable[[str], None]) -> None:
+        self._config = config
+        self._run = run
+        self._progress = progress
+        self.checkout = Checkout(path)
+        self.name = self.checkout.name_of(path)
+        settings = config.github
+        self.remote = self.checkout.remote(settings.remote, (settings.fork, settings.repository))
+        self.base = self.checkout.base(self.remote, settings.base)
+
+    def content(self) -> bytes:
+        """The package file as the base branch has it.
+
+        Raises:
+            UsageError: E-FILE-MISSING when it has none.
+        """
+        found = self.checkout.read(self.base, self.name)
+        if found is None:
+            raise UsageError(
+                "E-FILE-MISSING", f"the base branch {self._config.github.base} has no such file", where=self.name
+            )
+        return found
+
+    def publish(self, plan: Plan, edit: Edit, message: Message) -> Publication:
+        """Commit, push, and open or update the pull request.
+
+        Raises:
+            UsageError: E-CONFIG without a repository, E-TOKEN-MISSING, E-TOKEN-REJECTED and other matters of rights.
+            Refusal: E-BRANCH-FOREIGN, E-PULL-CLOSED: a person was there.
+            Failure: git or GitHub did not do as asked.
+        """
+        settings = self._config.github
+        if not settings.repository:
+            raise UsageError(
+                "E-CONFIG", "github.repository is not set, so there is nowhere to open a pull request",
+                where=str(self._config.path),
+            )  # fmt: skip
+        branch = words.head_branch(plan)
+        owner = (settings.fork or settings.repository).partition("/")[0]
+        github = GitHub(self._config.github_url, self._config.token, settings.repository)
+        with locked(self._config.state / "publish.lock", seconds=_LOCK_SECONDS, progress=self._progress):
+            try:
+                # GitHub is asked first: with a token that it rejects, nothing must be pushed.
+                pull = self._standing(github.find(f"{owner}:{branch}"), message)
+                commit = self._push(edit, message, branch)
+                done = self._settle(github, pull, plan, message, f"{owner}:{branch}")
+            finally:
+                github.close()
+            publication = Publication(done[0], branch, commit, done[1], done[2])
+            self._run.published(
+                plan.subject.name, branch=branch, title=message.title, commit=commit, number=done[1].number,
+                url=done[1].url, action=done[2],
+            )  # fmt: skip
+        return publication
+
+    def _standing(self, found: tuple[PullRequest, ...], message: Message) -> PullRequest | None:
+        """The open pull request of the branch; one that was closed unmerged for the same target stops the work."""
+        for pull in found:
+            if pull.state == "open":
+                return pull
+        for pull in found:
+            if not pull.merged and pull.title == message.title:
+                raise Refusal(
+                    "E-PULL-CLOSED",
+                    f"pull request {pull.number} for the same change was closed without being merged",
+                    where=pull.url,
+                )
+        return None
+
+    def _push(self, edit: Edit, message: Message, branch: str) -> str:
+        checkout, token = self.checkout, self._config.token
+        self._progress(f"committing to {branch}")
+        commit = checkout.commit(self.base, {self.name: edit.after}, message.commit)
+        tip = checkout.remote_tip(self.remote, branch, token)
+        if tip is not None:
+            if not checkout.made_by_us(self.remote, branch, tip, token):
+                raise Refusal(
+                    "E-BRANCH-FOREIGN",
+                    f"the branch {branch} ends in a commit ({tip[:12]}) that is not ours; it is left alone",
+                    where=self.remote,
+                )
+            if checkout.same_work(commit, tip):
+                return tip
+        self._progress(f"pushing {branch} to {self.remote}")
+        checkout.push(self.remote, branch, commit, tip, token)
+        return commit
+
+    def _settle(
+        self, github: GitHub, pull: PullRequest | None, plan: Plan, message: Message, head: str
+    ) -> tuple[Message, PullRequest, str]:
+        """Open or update the pull request, and set its labels; what cannot be set is written into the body."""
+        settings = self._config.github
+        action = "unchanged"
+        if pull is None:
+            self._progress(f"opening the pull request in {settings.repository}")
+            pull = github.open(
+                title=message.title, body=message.body, head=head, base=settings.base, draft=settings.draft
+            )
+            action = "opened"
+        wanted = tuple(label for label in settings.labels.always if label not in pull.labels)
+        refused: tuple[str, ...] = ()
+        if wanted:
+            with_labels = words.write(plan, operator=settings.operator, refused_labels=wanted)
+            # A body that already asks for them says that they were refused before.
+            refused = wanted if pull.body == with_labels.body else github.add_labels(pull.number, wanted)
+            pull = replace(pull, labels=(*pull.labels, *(label for label in wanted if label not in refused)))
+            for label in refused:
+                self._progress(f"the label {label!r} could not be set; the body asks for it")
+        final = words.write(plan, operator=settings.operator, refused_labels=refused)
+        if (pull.title, pull.body) != (final.title, final.body):
+            labels = pull.labels
+            pull = replace(github.update(pull.number, title=final.title, body=final.body), labels=labels)
+            action = "opened" if action == "opened" else "updated"
+        return final, pull, action

@@ -1,0 +1,1 @@
+"""What was found and done, as text for people and JSON for programs. Pure: values in, text out."""

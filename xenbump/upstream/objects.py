@@ -1,0 +1,95 @@
+"""Git objects read through one `git cat-file --batch`, each checked against its own identifier.
+
+The check closes the chain from the signature to the hash: the signed tag names a commit, the commit a tree, the tree
+its files, each by the SHA-1 of its content. Git checks that when objects arrive, and nobody would notice a cache that
+was altered on disk afterwards.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from typing import TYPE_CHECKING
+
+from xenbump import process
+from xenbump.errors import Failure
+from xenbump.hashes import objects as form
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class ObjectReader:
+    """Reads objects from one repository; it fits `xenbump.hashes.objects.Objects`. Made by `open_objects`."""
+
+    def __init__(self, conversation: subprocess.Popen[bytes], where: str) -> None:
+        self._process = conversation
+        self._where = where
+        self._trees: dict[str, tuple[form.TreeEntry, ...]] = {}
+
+    def raw(self, oid: str, kind: str) -> bytes:
+        """The content of the object `oid`, which must be of the type `kind` (`blob`, `tree`, `commit`, `tag`).
+
+        Raises:
+            Failure: E-OBJECT when it is missing, of another type, or its content does not fit its identifier.
+        """
+        requests, replies = self._process.stdin, self._process.stdout
+        if requests is None or replies is None:
+            raise Failure("E-OBJECT", "git is not listening", where=self._where)
+        try:
+            requests.write(oid.encode("ascii") + b"\n")
+            requests.flush()
+            header = replies.readline().split()
+            size = int(header[2]) if len(header) == 3 else -1  # noqa: PLR2004
+            content = replies.read(size + 1)[:-1] if size >= 0 else b""
+        except (OSError, ValueError) as error:
+            raise Failure("E-OBJECT", f"git could not read the object {oid}", where=self._where) from error
+        if size < 0:
+            raise Failure("E-OBJECT", f"the object {oid} is not in the cache", where=self._where)
+        found = header[1].decode("ascii", "replace")
+        if found != kind:
+            raise Failure("E-OBJECT", f"the object {oid} is a {found}, not a {kind}", where=self._where)
+        # git's own identifiers are SHA-1; the collision check was done when the object arrived.
+        digest = hashlib.sha1(b"%s %d\0" % (header[1], size), usedforsecurity=False)
+        digest.update(content)
+        if len(content) != size or digest.hexdigest() != oid:
+            raise Failure("E-OBJECT", f"the object {oid} has been altered in the cache", where=self._where)
+        return content
+
+    def tree(self, oid: str) -> tuple[form.TreeEntry, ...]:
+        """The entries of a tree, in git's order; kept, since archive and NAR both walk them."""
+        if oid not in self._trees:
+            self._trees[oid] = form.parse_tree(self.raw(oid, "tree"), f"tree {oid}")
+        return self._trees[oid]
+
+    def blob(self, oid: str) -> form.Blob:
+        """The content of a file."""
+        content = self.raw(oid, "blob")
+        return form.Blob(len(content), (content,))
+
+    def commit(self, oid: str) -> form.Commit:
+        """A commit."""
+        return form.parse_commit(self.raw(oid, "commit"), oid)
+
+    def file(self, tree: str, path: str) -> bytes | None:
+        """The content of the file at `path` below a tree; None where there is no such file."""
+        *folders, name = path.encode().split(b"/")
+        for folder in folders:
+            entry = next((e for e in self.tree(tree) if e.name == folder and e.mode == form.DIRECTORY), None)
+            if entry is None:
+                return None
+            tree = entry.oid
+        entry = next(
+            (e for e in self.tree(tree) if e.name == name and e.mode not in {form.DIRECTORY, form.SUBMODULE}), None
+        )
+        return None if entry is None else self.raw(entry.oid, "blob")
+
+
+@contextlib.contextmanager
+def open_objects(repository: Path, env: dict[str, str]) -> Iterator[ObjectReader]:
+    """Start reading objects of the bare repository at `repository`; `env` is git's environment."""
+    argv = ["git", f"--git-dir={repository}", "cat-file", "--batch"]
+    with process.start(argv, env=env) as conversation:
+        yield ObjectReader(conversation, str(repository))

@@ -1,0 +1,238 @@
+"""The Xen repository: what it lists, a release's verified tag, and trees, kept in a cache without their history.
+
+Two bare repositories make up the cache. `tags.git` holds tag objects and their commits, fetched without trees and files
+where the server can leave them out (`git help fetch`, `--filter`), so that a signature is judged before the tree is
+fetched. `trees.git` holds whole trees without history. A server that cannot leave anything out sends the tree with the
+tag; then `tags.git` has it, and nothing is fetched twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import shutil
+from typing import TYPE_CHECKING, TypeVar
+
+from xenbump.errors import Failure, Refusal, XenbumpError
+from xenbump.hashes import archive, nar, sri
+from xenbump.locks import locked
+from xenbump.upstream import git, release, signature
+from xenbump.upstream.model import Listing, VerifiedRelease
+from xenbump.upstream.objects import ObjectReader, open_objects
+from xenbump.upstream.tag import parse_tag
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from xenbump.upstream.release import Release
+    from xenbump.upstream.signature import Trust
+
+T = TypeVar("T")
+
+
+_LEFT_BY_A_KILLED_GIT = ("shallow.lock", "config.lock", "packed-refs.lock", "refs/tags/*.lock", "objects/pack/tmp_*")
+
+
+class Repository:
+    """The Xen repository behind a cache.
+
+    Args:
+        addresses: where it can be had, tried in order; checked by `git.check_address`.
+        cache: the folder of the cache; made when it is missing.
+        progress: told in a sentence what takes time.
+    """
+
+    def __init__(self, addresses: Sequence[str], cache: Path, progress: Callable[[str], None] = lambda _: None) -> None:
+        self.addresses = tuple(addresses)
+        # One cache per first address: tags of a test project never meet those of Xen.
+        self._cache = cache / hashlib.sha256(self.addresses[0].encode()).hexdigest()[:16]
+        self._progress = progress
+
+    def listing(self) -> Listing:
+        """Ask for the refs.
+
+        Raises:
+            XenbumpError: no address answered; the error is that of the first, and names how many were tried.
+        """
+
+        def ask(address: str) -> Listing:
+            done = git.call(
+                ["ls-remote", "--", address, "refs/tags/*", "refs/heads/stable-*"],
+                address=address,
+                timeout=git.LIST_SECONDS,
+            )
+            return Listing(address, release.parse_refs(done.stdout.decode("utf-8", "replace"), address))
+
+        return self._first_answer(ask, self.addresses)
+
+    def verify(self, wanted: Release, trust: Trust, source: str) -> VerifiedRelease:
+        """Fetch a release's tag object and judge it.
+
+        Args:
+            wanted: the release as listed.
+            trust: whose signature counts.
+            source: the address that listed it; tried first.
+
+        Raises:
+            Refusal: E-TAG-LIGHTWEIGHT, E-TAG-UNSIGNED, E-TAG-MISMATCH, E-SIGNATURE-BAD or E-SIGNATURE-KEY.
+            Failure: the tag could not be fetched.
+        """
+        if wanted.commit is None:
+            raise Refusal(
+                "E-TAG-LIGHTWEIGHT",
+                "the tag is lightweight: it names a commit and carries no signature",
+                where=wanted.tag,
+            )
+        ref = f"refs/tags/{wanted.tag}"
+        store = self._cache / "tags.git"
+        origin = source if self._has(store, wanted.tag_object) else self._fetch(store, source, ref, without_trees=True)
+        with open_objects(store, git.environment(None)) as objects:
+            raw = objects.raw(wanted.tag_object, "tag")
+        tag = parse_tag(raw, wanted.tag)
+        for found, expected, word in (
+            (tag.name, wanted.tag, "name"),
+            (tag.kind, "commit", "kind of object"),
+            (tag.object, wanted.commit, "commit"),
+        ):
+            if found != expected:
+                raise Refusal(
+                    "E-TAG-MISMATCH",
+                    f"the tag object has the {word} {found!r}, the repository lists {expected!r}",
+                    where=wanted.tag,
+                )
+        if tag.signature is None:
+            raise Refusal("E-TAG-UNSIGNED", "the tag object carries no signature", where=wanted.tag)
+        judged = signature.verify(tag.signed, tag.signature, trust, what=f"tag {wanted.tag}")
+        return VerifiedRelease(
+            version=wanted.version,
+            tag=wanted.tag,
+            tag_object=wanted.tag_object,
+            commit=wanted.commit,
+            signed_by=judged.fingerprint,
+            signed_at=judged.made,
+            source=origin,
+        )
+
+    @contextlib.contextmanager
+    def objects(self, commit: str, ref: str, source: str) -> Iterator[ObjectReader]:
+        """Read the tree of a commit, fetched first where the cache lacks it.
+
+        Args:
+            commit: the commit's identifier.
+            ref: a full ref name that has it, or the identifier itself.
+            source: the address tried first.
+        """
+        store = self._with_tree(commit)
+        if store is None:
+            store = self._cache / "trees.git"
+            self._fetch(store, source, ref, without_trees=False)
+        with open_objects(store, git.environment(None)) as objects:
+            yield objects
+
+    def source_hash(self, commit: str, ref: str, source: str, fetcher: str) -> str:
+        """The SRI that a fetcher of nixpkgs wants for a commit.
+
+        Args:
+            commit: the commit's identifier.
+            ref: a full ref name that has it, or the identifier itself.
+            source: the address tried first.
+            fetcher: `fetchgit` or `fetchFromGitHub`.
+        """
+        with self.objects(commit, ref, source) as objects:
+            self._progress(f"computing the {fetcher} hash of {commit[:12]}")
+            facts = objects.commit(commit)
+            if fetcher == "fetchFromGitHub":
+                replaced = archive.substitutions(objects, facts)
+            else:
+                archive.refuse_conversions(objects, facts)
+                replaced = {}
+            return sri.encode(nar.tree_hash(objects, facts.tree, replaced))
+
+    def _first_answer(self, ask: Callable[[str], T], addresses: Sequence[str]) -> T:
+        first: XenbumpError | None = None
+        for address in addresses:
+            try:
+                return ask(address)
+            except XenbumpError as error:
+                first = first or error
+                self._progress(f"{address} did not serve ({error.code}): {error.what}")
+        if first is None:
+            message = "there is no address to ask"
+            raise ValueError(message)
+        if len(addresses) > 1:
+            first.what += f"; the other {len(addresses) - 1} configured address(es) failed too"
+        raise first
+
+    def _has(self, store: Path, oid: str) -> bool:
+        if not store.is_dir():
+            return False
+        with open_objects(store, git.environment(None)) as objects, contextlib.suppress(Failure):
+            objects.raw(oid, "tag")
+            return True
+        return False
+
+    def _with_tree(self, commit: str) -> Path | None:
+        """The store that has everything below a commit."""
+        for name in ("trees.git", "tags.git"):
+            store = self._cache / name
+            if store.is_dir():
+                with contextlib.suppress(Failure):
+                    listed = git.call(
+                        ["rev-list", "--objects", "--no-walk", "--missing=print", commit],
+                        repository=store,
+                    )
+                    if not any(line.startswith(b"?") for line in listed.stdout.splitlines()):
+                        return store
+        return None
+
+    def _fetch(self, store: Path, source: str, ref: str, *, without_trees: bool) -> str:
+        """Fetch one ref without its history; returns the address that served it."""
+
+        def ask(address: str) -> str:
+            self._progress(f"fetching {ref.rpartition('/')[2]} from {address}")
+            git.call(
+                [
+                    "fetch",
+                    "--quiet",
+                    "--no-tags",
+                    "--no-write-fetch-head",
+                    "--depth=1",
+                    *(["--filter=tree:0"] if without_trees else []),
+                    "--",
+                    address,
+                    f"+{ref}:{ref if ref.startswith('refs/') else 'refs/xenbump/' + ref}",
+                ],
+                address=address,
+                repository=store,
+                timeout=git.FETCH_SECONDS,
+            )
+            return address
+
+        others = [address for address in self.addresses if address != source]
+        with self._locked():
+            self._prepare(store)
+            return self._first_answer(ask, [source, *others])
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        try:
+            self._cache.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Failure("E-STATE", f"the cache cannot be made: {error.strerror}", where=str(self._cache)) from error
+        with locked(self._cache / "lock", seconds=git.FETCH_SECONDS, progress=self._progress):
+            yield
+
+    def _prepare(self, store: Path) -> None:
+        """Make a store, or clear what a killed git left in it; the lock is held, so nothing there is in use."""
+        if (store / "HEAD").is_file():
+            for pattern in _LEFT_BY_A_KILLED_GIT:
+                for left in store.glob(pattern):
+                    left.unlink(missing_ok=True)
+            return
+        # Built aside and renamed, so that a store is there whole or not at all.
+        fresh = store.with_name(store.name + ".new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(store, ignore_errors=True)
+        git.call(["init", "--quiet", "--bare", "--template=", str(fresh)])
+        fresh.rename(store)
