@@ -79,7 +79,7 @@ class Attributes:
             self._merge(names, step, value)
 
     def _merge(self, names: Names, step: AttrName, value: Names | None) -> None:
-        """Merge a set into one of the same name; also what lies deeper, as Nix does from 2.20 or so on."""
+        """Merge a set into one of the same name; also what lies deeper, as later versions than Nix 2.8 do."""
         pending = [(names, str(step.name), value)]
         while pending:
             target, name, new = pending.pop()
