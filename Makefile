@@ -36,6 +36,7 @@ lint: ready ## check style, layout, import rules and shell scripts
 
 types: ready ## check the types
 	.venv/bin/mypy
+	.venv/bin/mypy bench tools
 
 pytest: ready ## run the tests alone (ARGS='-k name' chooses some)
 	.venv/bin/pytest -n $(WORKERS) -o cache_dir='$(CACHE)/pytest' $(ARGS)

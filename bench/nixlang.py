@@ -4,8 +4,6 @@ Both sides are measured in the same run, turn and turn about, and the best of th
 something on a busy machine too. Run it with `python bench/nixlang.py`; the exit status is 1 above the limit.
 """
 
-# ruff: noqa: INP001 - a program to run, not a module of a package
-
 from __future__ import annotations
 
 import ast

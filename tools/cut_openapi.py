@@ -1,4 +1,3 @@
-# ruff: noqa: INP001 - a script, in no package
 """Cut GitHub's OpenAPI description down to the operations that the stand-in of the tests serves.
 
     python tools/cut_openapi.py package/generated/api.github.com.json tests/support/github-openapi.json

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -16,7 +17,7 @@ from xenbump.upstream.git import check_address, is_path
 from xenbump.upstream.release import is_branch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 FILE_NAME = "xenbump.toml"
 PUBLIC_GIT = "https://xenbits.xenproject.org/git-http/xen.git"
@@ -53,8 +54,7 @@ class Upstream(_Table, frozen=True):
         if mirrors is None:
             mirrors = (PUBLIC_MIRROR,) if self.git == PUBLIC_GIT else ()
         return tuple(
-            str(folder / Path(address).expanduser()) if is_path(address) else address
-            for address in (self.git, *mirrors)
+            str(folder / _expanded(address)) if is_path(address) else address for address in (self.git, *mirrors)
         )
 
 
@@ -143,6 +143,10 @@ class Config(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"Config(path={str(self.path)!r})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """What rich shows, in a traceback with local variables too; msgspec's own would show the token."""
+        return [("path", str(self.path))]
 
     @property
     def folder(self) -> Path:
@@ -254,22 +258,29 @@ def _decode(text: str, path: Path) -> _File:
 
 
 def _wrong(what: str, keys: str, text: str, path: Path) -> UsageError:
-    line = line_of(text, keys)
     name = keys.lstrip(".")
     return UsageError(
-        "E-CONFIG",
-        f"{name}: {what[:1].lower() + what[1:]}" if name else what,
-        where=f"{path}, line {line}" if line else str(path),
+        "E-CONFIG", f"{name}: {what[:1].lower() + what[1:]}" if name else what, where=_place(keys, text, path)
     )
+
+
+def _place(keys: str, text: str, path: Path) -> str:
+    line = line_of(text, keys)
+    return f"{path}, line {line}" if line else str(path)
 
 
 def _check(file: _File, text: str, path: Path) -> None:
     """What types alone cannot say."""
+    # No path, address or name can have it, and Python's own complaint would come late and without the line.
+    for keys, value in _strings(msgspec.to_builtins(file), ""):
+        if "\0" in value:
+            raise _wrong("it has a NUL character", keys, text, path)
     if not file.package:
         raise UsageError("E-CONFIG", "no [[package]] is configured", where=str(path))
-    check_address(file.upstream.git, f"{path}, upstream.git")
+    check_address(file.upstream.git, _place(".upstream.git", text, path))
+    _check_xsa_root(file.upstream.xsa, _place(".upstream.xsa", text, path))
     for mirror in file.upstream.mirrors or ():
-        check_address(mirror, f"{path}, upstream.mirrors")
+        check_address(mirror, _place(".upstream.mirrors", text, path))
     names = [package.name for package in file.package]
     for number, package in enumerate(file.package):
         for key, fits, what in (
@@ -290,11 +301,32 @@ def _check(file: _File, text: str, path: Path) -> None:
             raise _wrong(f'{value!r} is not of the form "owner/name"', f".github.{key}", text, path)
 
 
+def _strings(value: Any, keys: str) -> Iterator[tuple[str, str]]:
+    """All strings in a decoded value, with their places as `line_of` takes them."""
+    if isinstance(value, str):
+        yield keys, value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _strings(inner, f"{keys}.{key}")
+    elif isinstance(value, (list, tuple)):
+        for number, inner in enumerate(value):
+            yield from _strings(inner, f"{keys}[{number}]")
+
+
+def _check_xsa_root(root: str, where: str) -> None:
+    """Only https, http on this machine, `file:` and paths: what comes over plain http could be anything."""
+    parts = urlsplit(root)
+    local = "://" not in root or parts.scheme == "file"
+    loopback = parts.scheme == "http" and parts.hostname in _LOOPBACK
+    if not root or not (local or loopback or parts.scheme == "https") or parts.query or parts.username:
+        raise UsageError("E-XSA-ROOT", f"{root!r} is not https, a file: address or a path", where=where)
+
+
 def _state_folder(configured: str, folder: Path, env: Mapping[str, str]) -> Path:
     if env.get("XENBUMP_STATE_DIR"):
         return Path(env["XENBUMP_STATE_DIR"]).absolute()
     if configured:
-        return (folder / Path(configured).expanduser()).absolute()
+        return (folder / _expanded(configured)).absolute()
     if env.get("STATE_DIRECTORY"):
         # systemd gives several folders with colons between them; the first is ours.
         return Path(env["STATE_DIRECTORY"].split(":")[0])
@@ -302,9 +334,19 @@ def _state_folder(configured: str, folder: Path, env: Mapping[str, str]) -> Path
     return Path(base) / "xenbump"
 
 
+def _expanded(path: str) -> Path:
+    """A path with the home folder for a leading `~`; where there is no such home, the `~` is a name like any other."""
+    with contextlib.suppress(RuntimeError):
+        return Path(path).expanduser()
+    return Path(path)
+
+
 def _github_url(given: str) -> str:
     url = (given or "https://api.github.com").rstrip("/")
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        parts = urlsplit("")
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
         raise UsageError("E-CONFIG", "XENBUMP_GITHUB_URL must be https, or http on this machine", where=url)
     return url

@@ -179,8 +179,8 @@ class Journal:
             ) from error
         try:
             with contextlib.closing(sqlite3.connect(self.path, timeout=_BUSY_SECONDS)) as db:
-                db.execute("PRAGMA journal_mode = WAL")
                 self._migrate(db)
+                db.execute("PRAGMA journal_mode = WAL")
                 yield db
         except sqlite3.Error as error:
             raise Failure("E-JOURNAL", f"the journal cannot be used: {error}", where=str(self.path)) from error
@@ -191,6 +191,8 @@ class Journal:
         with db:
             db.execute("BEGIN IMMEDIATE")  # of two that start at once, the second finds the work done
             version = self._version(db)
+            if version == 0 and db.execute("SELECT 1 FROM sqlite_master").fetchone() is not None:
+                raise Failure("E-JOURNAL", "the file is another program's database", where=str(self.path))
             for number, statements in enumerate(_MIGRATIONS[version:], start=version + 1):
                 for statement in statements:
                     db.execute(statement)

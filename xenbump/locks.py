@@ -1,6 +1,7 @@
 """Locks between runs: one run at a time fetches into a cache, one at a time publishes.
 
-A lock is the kernel's (`flock`), so it ends with the process that holds it, however that ends; the file stays.
+A lock is the kernel's (`flock`), so it ends with the process that holds it, however that ends; the file stays. A
+program that is given the lock's open file holds it too: a git that goes on when its xenbump was killed is waited for.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ _POLL_SECONDS = 0.1
 
 
 @contextlib.contextmanager
-def locked(path: Path, *, seconds: float, progress: Callable[[str], None] = lambda _: None) -> Iterator[None]:
-    """Hold the lock at `path`.
+def locked(path: Path, *, seconds: float, progress: Callable[[str], None] = lambda _: None) -> Iterator[int]:
+    """Hold the lock at `path`; gives the number of its open file.
 
     Args:
         path: the lock file; made when it is missing; its folder must be there.
@@ -52,6 +53,8 @@ def locked(path: Path, *, seconds: float, progress: Callable[[str], None] = lamb
                     progress(f"waiting for another xenbump that holds {path}")
                     told = True
                 time.sleep(_POLL_SECONDS)
+            except OSError as error:
+                raise Failure("E-STATE", f"the lock cannot be used: {error.strerror}", where=str(path)) from error
             else:
                 break
-        yield
+        yield file.fileno()

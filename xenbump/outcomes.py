@@ -78,10 +78,13 @@ class Stopped:
 
 @dataclass(frozen=True, slots=True)
 class SourceHash:
-    """The hash of a revision; `signed_by` is None for what no pinned key has signed."""
+    """The hash of a revision or a patch; `signed_by` is None for what no pinned key has signed.
+
+    `rev` is the revision, or the patch's name; `commit` is None for a patch.
+    """
 
     rev: str
-    commit: str
+    commit: str | None
     fetcher: str
     hash: str
     signed_by: str | None

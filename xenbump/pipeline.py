@@ -111,6 +111,8 @@ class Pipeline:
             if checkout is not None:
                 name = checkout.name_of(path)
                 checkout.refuse_changes({}, only=None if commit else name)
+                if commit:
+                    checkout.refuse_nameless()
             self._run.step(package.name, "write", _digests(outcome), bool, lambda: _write(path, outcome), again=False)
             made = ""
             if commit and checkout is not None:

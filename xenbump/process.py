@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import tempfile
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,7 @@ _INHERITED = (
 )
 _DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin:/run/current-system/sw/bin"
 _GRACE_SECONDS = 2.0
+_POLL_SECONDS = 0.01
 _TAIL_BYTES = 4000
 
 
@@ -75,10 +77,10 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def _spawn(
-    argv: Sequence[str], *, cwd: Path | None, env: Mapping[str, str] | None, **pipes: Any
+    argv: Sequence[str], *, cwd: Path | None, env: Mapping[str, str] | None, **files: Any
 ) -> subprocess.Popen[bytes]:
     try:
-        return subprocess.Popen(list(argv), cwd=cwd, env=environment(env), start_new_session=True, **pipes)
+        return subprocess.Popen(list(argv), cwd=cwd, env=environment(env), start_new_session=True, **files)
     except FileNotFoundError as error:
         if cwd is not None and not cwd.is_dir():
             raise Failure("E-PROGRAM-FAILED", f"the folder {cwd} does not exist", where=argv[0]) from error
@@ -92,15 +94,23 @@ def _spawn(
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a program and its children: politely, then by force."""
+    """End a program and its children: politely, then, those that are left, by force."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGTERM)
-    try:
-        process.wait(_GRACE_SECONDS)
-    except subprocess.TimeoutExpired:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    deadline = time.monotonic() + _GRACE_SECONDS
+    # Without collecting it: until then nothing else can get its number, and so the group's.
+    while time.monotonic() < deadline and not _has_ended(process):
+        time.sleep(_POLL_SECONDS)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _has_ended(process: subprocess.Popen[bytes]) -> bool:
+    """Whether a program has ended; its exit status stays where it is."""
+    if process.returncode is not None:
+        return True
+    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def run(
@@ -111,6 +121,7 @@ def run(
     stdin: bytes = b"",
     timeout: float = 60.0,
     check: bool = True,
+    keep: Sequence[int] = (),
 ) -> Completed:
     """Run a program to its end.
 
@@ -121,6 +132,7 @@ def run(
         stdin: what it reads.
         timeout: seconds of wall-clock time; then it is ended with its children.
         check: whether an exit status other than 0 is an error.
+        keep: open files that it gets besides the three usual ones, such as a lock that it is to hold as well.
 
     Returns:
         The ended program, with its output.
@@ -128,7 +140,8 @@ def run(
     Raises:
         Failure: E-PROGRAM-MISSING, E-PROGRAM-FAILED (with the end of its stderr) or E-TIMEOUT.
     """
-    process = _spawn(argv, cwd=cwd, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    process = _spawn(argv, cwd=cwd, env=env, pass_fds=keep, **pipes)
     try:
         stdout, stderr = process.communicate(stdin, timeout=timeout)
     except subprocess.TimeoutExpired as error:

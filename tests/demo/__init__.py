@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 
@@ -10,10 +11,11 @@ def processes_with(text: str) -> list[int]:
     """The ids of the running processes that have `text` in their command line or environment (Linux only)."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            seen = (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes()
-        except OSError:
-            continue  # it has ended, or is somebody else's
+        seen = b""
+        for name in ("cmdline", "environ"):
+            # It has ended, or is somebody else's; an agent hides its environment even from its own user.
+            with contextlib.suppress(OSError):
+                seen += (folder / name).read_bytes()
         if text.encode() in seen:
             found.append(int(folder.name))
     return found

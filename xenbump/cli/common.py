@@ -152,3 +152,10 @@ def selected_config(options: Frame) -> Config:
     from xenbump import config as configuration
 
     return configuration.load_or_default(options.config)
+
+
+def loaded_config(options: Frame) -> Config:
+    """The configuration; an error where there is none."""
+    from xenbump import config as configuration
+
+    return configuration.load(options.config)

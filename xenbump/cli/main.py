@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -17,6 +19,16 @@ def _stop(number: int, _: types.FrameType | None) -> None:
     raise SystemExit(128 + number)
 
 
+def _settle_output() -> None:
+    """Write UTF-8 whatever the locale is, as Nix files and JSON are, and no escape codes where none are wanted."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    if os.environ.get("NO_COLOR") or os.environ.get("CI"):
+        # Typer's own switch: else it takes a job of GitHub's for a terminal, and writes bold in spite of NO_COLOR.
+        os.environ["_TYPER_FORCE_DISABLE_TERMINAL"] = "1"
+
+
 def main() -> None:
     """Run the program; the entry point of the package."""
     if sys.argv[1:] in (["--version"], ["-V"]):
@@ -25,6 +37,7 @@ def main() -> None:
         return
     from xenbump.errors import XenbumpError
 
+    _settle_output()
     signal.signal(signal.SIGTERM, _stop)
     try:
         from xenbump.cli.app import build

@@ -9,7 +9,7 @@ way are refused, not guessed.
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from xenbump.errors import Refusal
@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from xenbump.hashes.objects import Commit, Objects, TreeEntry
 
 _ATTRIBUTES = b".gitattributes"
-_FORMAT = re.compile(rb"\$Format:([^$\n]*)\$")
+_FORMAT = re.compile(rb"\$Format:([^$]*)\$")
 _PLACEHOLDER = re.compile(r"%([ac].|.?)", re.DOTALL)
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _WILDCARDS = frozenset(b'*?[\\"')
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -77,17 +79,10 @@ def _substituted(objects: Objects, files: dict[bytes, TreeEntry]) -> Iterator[by
         folder, _, name = path.rpartition(b"/")
         if name != _ATTRIBUTES:
             continue
-        text = b"".join(objects.blob(entry.oid).chunks)
-        for number, line in enumerate(text.split(b"\n"), start=1):
-            words = line.split()
-            place = f"{path.decode('utf-8', 'replace')}, line {number}"
-            if not words or words[0].startswith(b"#"):
-                continue
-            if words[0].startswith(b"[attr]"):
-                raise Refusal("E-TREE-ATTRIBUTE", "a macro attribute is defined", where=place)
+        for words, place in _rules(objects, path, entry):
             for attribute in words[1:]:
                 if attribute == b"export-subst":
-                    if folder or _WILDCARDS & set(words[0]) or words[0].endswith(b"/"):
+                    if folder or _WILDCARDS & set(words[0]) or words[0].endswith(b"/") or words[0].startswith(b"!"):
                         raise Refusal(
                             "E-TREE-ATTRIBUTE",
                             "`export-subst` stands in a folder or with a pattern that is not a plain name",
@@ -100,6 +95,23 @@ def _substituted(objects: Objects, files: dict[bytes, TreeEntry]) -> Iterator[by
                         f"the attribute `{attribute.decode('utf-8', 'replace')}` changes what a fetcher sees",
                         where=place,
                     )
+
+
+def _rules(objects: Objects, path: bytes, entry: TreeEntry) -> Iterator[tuple[list[bytes], str]]:
+    """The lines of an attributes file, a pattern and attributes each, with their places."""
+    shown = path.decode("utf-8", "replace")
+    text = b"".join(objects.blob(entry.oid).chunks)
+    # Git 2.39 takes a link's target for the attributes when it makes an archive, and skips the mark in a checkout only.
+    if entry.mode == SYMLINK or text.startswith(_BYTE_ORDER_MARK):
+        raise Refusal("E-TREE-ATTRIBUTE", "it is a symbolic link or begins with a byte order mark", where=shown)
+    for number, line in enumerate(text.split(b"\n"), start=1):
+        words = line.split()
+        place = f"{shown}, line {number}"
+        if not words or words[0].startswith(b"#"):
+            continue
+        if words[0].startswith(b"[attr]"):
+            raise Refusal("E-TREE-ATTRIBUTE", "a macro attribute is defined", where=place)
+        yield words, place
 
 
 def _changes_bytes(attribute: bytes) -> bool:
@@ -121,6 +133,8 @@ def _fill(content: bytes, commit: Commit, place: str) -> bytes:
 
 def _expand(text: bytes, commit: Commit, place: str) -> bytes:
     """Fill one `$Format:…$` as `git log --format` would (`git help log`, "PRETTY FORMATS")."""
+    if b"\0" in text:
+        raise Refusal("E-TREE-PLACEHOLDER", "`$Format:` has a NUL character, where git would end it", where=place)
     facts = {
         "%": "%",
         "n": "\n",
@@ -146,9 +160,14 @@ def _expand(text: bytes, commit: Commit, place: str) -> bytes:
     return _PLACEHOLDER.sub(fill, text.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
 
-def _rfc2822(seconds: int, zone: str) -> str:
+def _rfc2822(seconds: int, zone: str) -> str | None:
+    """A time as git's `%aD` writes it; None for one after the year 9999."""
     minutes = int(zone[1:3]) * 60 + int(zone[3:5])
-    offset = timedelta(minutes=-minutes if zone[0] == "-" else minutes)
-    t = datetime.fromtimestamp(seconds, timezone(offset))
-    # Written out: strftime would follow the locale, and git does not pad the day.
-    return f"{_DAYS[t.weekday()]}, {t.day} {_MONTHS[t.month - 1]} {t.year} {t:%H:%M:%S} {zone}"
+    try:
+        # Not a `timezone`: git takes zones of a day and more as well.
+        t = _EPOCH + timedelta(seconds=seconds, minutes=-minutes if zone[0] == "-" else minutes)
+    except OverflowError:
+        return None
+    # Written out: strftime would follow the locale, and git does not pad the day. Its zones are numbers: no `-0000`.
+    shown = f"{int(zone):+05d}"
+    return f"{_DAYS[t.weekday()]}, {t.day} {_MONTHS[t.month - 1]} {t.year} {t:%H:%M:%S} {shown}"

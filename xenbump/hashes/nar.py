@@ -11,6 +11,7 @@ import hashlib
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
+from xenbump.errors import Refusal
 from xenbump.hashes.objects import DIRECTORY, EXECUTABLE, SUBMODULE, SYMLINK, Blob
 
 if TYPE_CHECKING:
@@ -78,6 +79,9 @@ class _Writer:
     def _node(self, entry: TreeEntry, path: bytes) -> None:
         sink = self._sink
         if entry.mode == DIRECTORY:
+            if not self._objects.tree(entry.oid):
+                # git would not write it, and neither a checkout nor an archive has it
+                raise Refusal("E-TREE-FORM", "a folder of the tree is empty", where=path.decode("utf-8", "replace"))
             self.folder(entry.oid, path + b"/")
             return
         if entry.mode == SUBMODULE:

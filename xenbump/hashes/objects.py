@@ -25,6 +25,7 @@ SUBMODULE = 0o160000
 _MODES = frozenset({DIRECTORY, REGULAR, REGULAR_GROUP_WRITABLE, EXECUTABLE, SYMLINK, SUBMODULE})
 _OID_BYTES = 20
 
+_OID = re.compile(rb"[0-9a-f]{40}")
 _PERSON = re.compile(rb"(?P<name>.*) <(?P<email>[^<>\n]*)> (?P<seconds>\d+) (?P<zone>[+-]\d{4})")
 
 
@@ -137,12 +138,15 @@ def parse_commit(raw: bytes, oid: str) -> Commit:
             raise Refusal("E-COMMIT-FORM", f"the commit's `{key.decode()}` line has no time", where=oid)
         return int(match["seconds"]), match["zone"].decode()
 
+    parents = [value for name, value in headers if name == b"parent"]
+    if not all(map(_OID.fullmatch, [one(b"tree"), *parents])):
+        raise Refusal("E-COMMIT-FORM", "the commit's tree or a parent is no object identifier", where=oid)
     author_time, author_zone = person(b"author")
     committer_time, committer_zone = person(b"committer")
     return Commit(
         oid=oid,
-        tree=one(b"tree").decode("ascii", "replace"),
-        parents=tuple(value.decode("ascii", "replace") for name, value in headers if name == b"parent"),
+        tree=one(b"tree").decode(),
+        parents=tuple(value.decode() for value in parents),
         author_time=author_time,
         author_zone=author_zone,
         committer_time=committer_time,

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _LARGEST = 2_000_000
 _NIX_SECONDS = 30.0
+# The dummy store: a parse needs none, and a plain user may not make the real one.
+_PARSE = ("nix-instantiate", "--store", "dummy://", "--parse")
 
 
 def read(path: Path) -> bytes:
@@ -30,7 +32,13 @@ def read(path: Path) -> bytes:
         Refusal: E-FILE-SIZE when it is no package file by its size (over 2 MB).
     """
     try:
-        if path.stat().st_size > _LARGEST:
+        facts = path.stat()
+        if stat.S_ISDIR(facts.st_mode):
+            raise Failure("E-FILE-READ", "it is a folder, not a file", where=str(path))
+        if not stat.S_ISREG(facts.st_mode):
+            # Reading a pipe or a device could wait for ever.
+            raise Failure("E-FILE-READ", "it is not a regular file", where=str(path))
+        if facts.st_size > _LARGEST:
             raise Refusal("E-FILE-SIZE", f"the file has more than {_LARGEST} bytes", where=str(path))
         return path.read_bytes()
     except FileNotFoundError as error:
@@ -43,9 +51,16 @@ def refuse_read_only(path: Path) -> None:
     """Refuse a file that its owner has made read-only; a rename would go round that.
 
     Raises:
+        UsageError: E-FILE-MISSING when it is gone.
         Failure: E-FILE-WRITE.
     """
-    writable = path.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH)
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError as error:
+        raise UsageError("E-FILE-MISSING", "the file is gone", where=str(path)) from error
+    except OSError as error:
+        raise Failure("E-FILE-WRITE", f"the file cannot be reached: {error.strerror}", where=str(path)) from error
+    writable = mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH)
     if not writable or not os.access(path, os.W_OK):
         raise Failure("E-FILE-WRITE", "the file is read-only", where=str(path))
 
@@ -73,6 +88,7 @@ def write(path: Path, edit: Edit) -> None:
             file.flush()
             os.fsync(file.fileno())
         shutil.copymode(path, temporary)
+        _copy_owner(path, temporary)
         os.replace(temporary, path)  # noqa: PTH105 - the source is a name, not a Path
         temporary = None
     except OSError as error:
@@ -83,6 +99,14 @@ def write(path: Path, edit: Edit) -> None:
                 os.unlink(temporary)  # noqa: PTH108
 
 
+def _copy_owner(path: Path, temporary: str) -> None:
+    """Give the new file the owner of the old one, where this account may: root must not take a file over."""
+    facts = path.stat()
+    if (facts.st_uid, facts.st_gid) != (os.geteuid(), os.getegid()):
+        with contextlib.suppress(OSError):
+            os.chown(temporary, facts.st_uid, facts.st_gid)
+
+
 def nix_parses(edit: Edit) -> bool:
     """Whether Nix itself was at hand and able to judge the edited file.
 
@@ -91,7 +115,7 @@ def nix_parses(edit: Edit) -> bool:
     """
     try:
         after, before = (
-            process.run(["nix-instantiate", "--parse", "-"], stdin=content, timeout=_NIX_SECONDS, check=False)
+            process.run([*_PARSE, "-"], stdin=content, timeout=_NIX_SECONDS, check=False)
             for content in (edit.after, edit.before)
         )
     except Failure as error:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 _FETCHERS = frozenset({"fetchpatch", "fetchpatch2", "fetchurl"})
 _ADVISORY = re.compile(r"\bxsa(\d{1,4})(?=[-./]|$)", re.ASCII | re.IGNORECASE)
+# In its folder only where the folder has the same number.
+_ADVISORY_FILE = re.compile(
+    r"(?:(?:^|/)xsa(\d{1,5})(?=/xsa\1[-.])/|(?:^|/))xsa\d{1,5}(?:[-.][A-Za-z0-9._+-]*)?\.patch$", re.ASCII
+)
 
 
 def read(document: Document, node: AttrSet) -> tuple[tuple[Patch, ...], tuple[str, ...]]:
@@ -66,6 +70,16 @@ def _text(document: Document, facts: Expression, name: str) -> str | None:
     value = bare(found[0].value)
     text = value.literal() if isinstance(value, String) else None
     return document.text(value).strip('"') if text is None else text
+
+
+def advisory_file(address: str) -> str | None:
+    """The name by which an advisory lists the patch at an address: `xsaN….patch`, below `xsaN/` where it lies there.
+
+    Returns:
+        The name; None where the address is none of an advisory's patch.
+    """
+    match = _ADVISORY_FILE.search(address)
+    return None if match is None else match[0].removeprefix("/")
 
 
 def advisory_of(name: str) -> int | None:

@@ -15,7 +15,7 @@ from xenbump.plan.model import Subject
 
 if TYPE_CHECKING:
     from xenbump.nixlang.document import Document
-    from xenbump.package.model import PackageFile
+    from xenbump.package.model import PackageFile, Shape
     from xenbump.plan.model import Plan
 
 
@@ -53,7 +53,7 @@ def read(content: bytes, *, name: str, file: str, attribute: str) -> Subject:
     Raises:
         Refusal: the file cannot be read, has no known shape, or leaves room to guess.
     """
-    document, said = _read(content, file)
+    document, _, said = _read(content, file)
     return Subject(
         name=name,
         file=file,
@@ -79,22 +79,22 @@ def write(content: bytes, plan: Plan) -> Edit:
         Failure: E-EDIT-CHECK when the result, read again, does not say what was planned.
     """
     file = plan.subject.file
-    document, said = _read(content, file)
+    document, shape, said = _read(content, file)
     if said.version.value != plan.subject.version or said.hash.value != plan.subject.hash:
         raise Refusal("E-FILE-CHANGED", "the file has changed since it was planned", where=file)
-    shape = shapes.recognise(document)
     after = apply(document.source, shape.edits(said, plan)).encode("utf-8")
-    _, now = _read(after, file)
+    _, _, now = _read(after, file)
     wanted = (said.shape, plan.target.version, plan.hash, said.patches)
     if (now.shape, now.version.value, now.hash.value, now.patches) != wanted:
         raise Failure("E-EDIT-CHECK", "the edited file, read again, does not say what was planned", where=file)
     return Edit(file, content, after)
 
 
-def _read(content: bytes, file: str) -> tuple[Document, PackageFile]:
+def _read(content: bytes, file: str) -> tuple[Document, Shape, PackageFile]:
     try:
         document = parse(decode(content, file))
-        return document, shapes.recognise(document).read(document)
+        shape = shapes.recognise(document)
+        return document, shape, shape.read(document)
     except Refusal as error:
         # The rooms below know the place in the text, not the name of the file.
         if not error.where.startswith(file):

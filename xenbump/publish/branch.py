@@ -2,29 +2,34 @@
 
 The commit is built from git objects: the base's trees with one file replaced. So the person's index, working tree and
 current branch stay as they are, and it makes no difference whether the checkout is whole, shallow, sparse or partial.
-GitPython runs git here with the person's own configuration, because name, address and credentials are theirs.
+Git runs here with the person's own configuration, because name, address and credentials are theirs: what only reads or
+writes objects through GitPython, what talks to a server or runs hooks through `xenbump.process`, which ends it with its
+children on a time limit or an interrupt.
 """
 
 from __future__ import annotations
 
 import base64
 import contextlib
+import os
+import re
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
-import git
-
+from xenbump import process
 from xenbump.errors import Failure, Refusal, UsageError, XenbumpError
-from xenbump.process import Completed
 from xenbump.publish import message
 from xenbump.upstream.git import explained
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+# Where git is missing, GitPython is to say so when it is used, not when it is imported.
+os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+import git
 
-_PUSH_SECONDS = 600
+_PUSH_SECONDS = 600.0
+# Nothing at all for this long is a server that hangs; git's own servers send something every few seconds.
+_SILENT_SECONDS = 60
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -47,7 +52,8 @@ class Checkout:
             raise UsageError("E-NOT-CHECKOUT", "the git repository is bare", where=str(path))
         self.root = Path(self._repo.working_tree_dir).resolve()
         # Prompts would hang a run that nobody watches; messages are read, so they must be in one language.
-        self._repo.git.update_environment(LC_ALL="C.UTF-8", GIT_TERMINAL_PROMPT="0", GIT_OPTIONAL_LOCKS="0")
+        self._env = {"LC_ALL": "C.UTF-8", "LANGUAGE": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
+        self._repo.git.update_environment(**self._env)
         self._where = str(self.root)
 
     def close(self) -> None:
@@ -106,7 +112,7 @@ class Checkout:
         Raises:
             UsageError: E-REMOTE when there is no such remote, or when several could be meant.
         """
-        remotes = {remote.name: next(iter(remote.urls), "") for remote in self._repo.remotes}
+        remotes = self._remotes()
         if configured:
             if configured in remotes:
                 return configured
@@ -115,13 +121,9 @@ class Checkout:
                 remedy=f"it has {', '.join(remotes) or 'none'}",
             )  # fmt: skip
         for repository in repositories:
-            fitting = [
-                name
-                for name, url in remotes.items()
-                if repository and _names(url).lower().endswith("/" + repository.lower())
-            ]
-            if len(fitting) == 1:
-                return fitting[0]
+            found = self.remote_of(repository)
+            if found is not None:
+                return found
         if len(remotes) == 1:
             return next(iter(remotes))
         raise UsageError(
@@ -130,6 +132,19 @@ class Checkout:
             where=str(self.root),
             remedy="name it: [github] remote",
         )
+
+    def remote_of(self, repository: str) -> str | None:
+        """The name of the one remote whose address ends in `owner/name`; None where none or several do."""
+        fitting = [
+            name
+            for name, url in self._remotes().items()
+            if repository and _names(url).lower().endswith("/" + repository.lower())
+        ]
+        return fitting[0] if len(fitting) == 1 else None
+
+    def _remotes(self) -> dict[str, str]:
+        """The address of each remote, as git resolves it."""
+        return {name: self._git("remote", "get-url", name) for name in self._git("remote").splitlines()}
 
     def base(self, remote: str, branch: str) -> str:
         """The commit that a pull request starts from: the remote's branch as last fetched, else the local one.
@@ -154,8 +169,8 @@ class Checkout:
         if not listed:
             return None
         oid = listed.split("\t", 1)[0].split()[2]
-        # Byte for byte: GitPython would decode it and take the last line break away.
-        return bytes(self._repo.git.cat_file("blob", oid, stdout_as_string=False, strip_newline_in_stdout=False))
+        # A partial clone may have to fetch it.
+        return self._talk("cat-file", "blob", oid)
 
     def commit(self, parent: str, files: dict[str, bytes], text: str) -> str:
         """Write a commit that differs from its parent in these files only.
@@ -197,26 +212,34 @@ class Checkout:
 
     def same_work(self, commit: str, other: str) -> bool:
         """Whether two commits have the same tree, parent and message: then the second need not be made."""
-        first, second = (self._git("show", "--no-patch", "--format=%T %P%n%B", one) for one in (commit, other))
-        return first == second
+        return self._shown(commit, "%T %P%n%B") == self._shown(other, "%T %P%n%B")
 
     def remote_tip(self, remote: str, branch: str, token: str) -> str | None:
         """The commit that a remote's branch is at; None when the remote has no such branch."""
-        with self._talking_to(remote, token):
-            listed = self._git("ls-remote", remote, f"refs/heads/{branch}")
-        return listed.split()[0] if listed else None
+        listed = self._talk("ls-remote", remote, f"refs/heads/{branch}", remote=remote, token=token)
+        return listed.split()[0].decode() if listed else None
 
     def made_by_us(self, remote: str, branch: str, tip: str, token: str) -> bool:
         """Whether the tip of a remote's branch is ours: its message has our trailer, author and committer are we."""
         if self._resolve(tip) is None:
-            with self._talking_to(remote, token):
-                self._git("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", remote, f"refs/heads/{branch}")
-        email, committer, text = self._git("show", "--no-patch", "--format=%ae%n%ce%n%B", tip).split("\n", 2)
-        here = self._git("var", "GIT_COMMITTER_IDENT").partition("<")[2].partition(">")[0]
-        return message.is_ours(text) and email == committer == here
+            fetch = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules")
+            self._talk(*fetch, remote, f"refs/heads/{branch}", remote=remote, token=token)
+        email, committer, text = self._shown(tip, "%ae%n%ce%n%B").split("\n", 2)
+        return message.is_ours(text) and email == committer == self._identity("COMMITTER")
+
+    def refuse_nameless(self) -> None:
+        """Refuse a checkout in which git has no name and address for the author of a commit.
+
+        Raises:
+            UsageError: E-IDENTITY.
+        """
+        for role in ("AUTHOR", "COMMITTER"):
+            self._identity(role)
 
     def push(self, remote: str, branch: str, commit: str, expected: str | None, token: str) -> None:
         """Push a commit to a branch of a remote, where that is still at `expected`.
+
+        No other ref and no local branch is touched: one of that name may be a person's.
 
         Args:
             remote: the remote's name.
@@ -229,23 +252,31 @@ class Checkout:
             Refusal: E-BRANCH-MOVED when the branch is at something else by now.
             XenbumpError: the push failed, and why.
         """
-        with self._talking_to(remote, token):
-            self._git(
-                "push", "--quiet", "--no-verify", f"--force-with-lease=refs/heads/{branch}:{expected or ''}",
-                remote, f"{commit}:refs/heads/{branch}",
-                kill_after_timeout=_PUSH_SECONDS,
-            )  # fmt: skip
-        self._git("update-ref", f"refs/heads/{branch}", commit)
+        self._talk(
+            "push", "--quiet", "--no-verify", "--no-follow-tags", "--recurse-submodules=no",
+            f"--force-with-lease=refs/heads/{branch}:{expected or ''}", remote, f"{commit}:refs/heads/{branch}",
+            remote=remote, token=token,
+        )  # fmt: skip
 
     def commit_in_place(self, names: tuple[str, ...], text: str) -> str:
         """Commit these files, as they are in the working tree, to the current branch; returns the commit."""
-        self._git("commit", "--quiet", "--only", "-F", "-", "--", *names, istream=text.encode())
+        self._talk("commit", "--quiet", "--only", "-F", "-", "--", *names, stdin=text.encode())
         return self._git("rev-parse", "HEAD")
 
+    def _shown(self, commit: str, form: str) -> str:
+        return self._git("show", "--no-patch", "--no-show-signature", f"--format={form}", commit)
+
+    def _identity(self, role: str) -> str:
+        """The e-mail address that git has for the author or committer."""
+        return self._git("var", f"GIT_{role}_IDENT").partition("<")[2].partition(">")[0]
+
     def _resolve(self, ref: str) -> str | None:
-        with contextlib.suppress(XenbumpError):
+        try:
             return self._git("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
-        return None
+        except XenbumpError as error:
+            if error.code == "E-PROGRAM-MISSING":
+                raise
+            return None
 
     def _git(self, *arguments: str, istream: bytes | None = None, **options: Any) -> str:
         """Run git in the checkout and give its output, without the last line break."""
@@ -262,39 +293,58 @@ class Checkout:
             except git.GitCommandNotFound as error:
                 raise Failure("E-PROGRAM-MISSING", "the program `git` is needed and was not found on PATH") from error
             except git.GitCommandError as error:
-                raise _meaning(error, arguments[0], self._where) from error
+                status = error.status if isinstance(error.status, int) else 1
+                stderr = str(error.stderr).strip().removeprefix("stderr: ").strip("'")
+                raise _meaning(stderr, status, arguments[0], self._where) from error
 
-    @contextlib.contextmanager
-    def _talking_to(self, remote: str, token: str) -> Iterator[None]:
-        """Let git use the token with a remote, and name the remote's address in errors."""
-        url = next(iter(self._repo.remote(remote).urls), "")
-        before, self._where = self._where, _shown(url)
-        try:
-            with self._repo.git.custom_environment(**_authorisation(url, token)):
-                yield
-        finally:
-            self._where = before
+    def _talk(self, *arguments: str, remote: str = "", token: str = "", stdin: bytes = b"") -> bytes:
+        """Run git where it may talk to a server or run a hook; its output.
+
+        Args:
+            arguments: of git.
+            remote: the remote that it talks to; its address is named in errors.
+            token: what the remote is to get.
+            stdin: what it reads.
+        """
+        url = self._remotes().get(remote, "") if remote else ""
+        done = process.run(
+            ["git", "-C", str(self.root), *arguments],
+            env={**os.environ, **self._env, **_authorisation(url, token)},
+            stdin=stdin,
+            timeout=_PUSH_SECONDS,
+            check=False,
+        )
+        if done.status != 0:
+            stderr = done.stderr.decode("utf-8", "replace").strip()
+            raise _meaning(stderr, done.status, arguments[0], _shown(url) or self._where)
+        return done.stdout
 
 
 def _authorisation(url: str, token: str) -> dict[str, str]:
     """The environment that makes git send the token as GitHub takes it: basic authentication, any user name.
 
-    In the environment it is seen by nobody else and lands in no file; an address or an argument would be in logs.
+    In the environment it is seen by nobody else and lands in no file; an address or an argument would be in logs. What
+    git does with a server that falls silent is set here too.
     """
     parts = urlsplit(url)
-    encrypted = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
-    if not token or not encrypted:
-        return {}
-    secret = base64.b64encode(f"x-access-token:{token}".encode()).decode()
-    key = f"http.{parts.scheme}://{parts.netloc.rpartition('@')[2]}/.extraHeader"
-    return {
-        "GIT_CONFIG_COUNT": "2",
-        # An empty value takes back what was set before: a header of the checkout's own would be sent beside ours.
-        "GIT_CONFIG_KEY_0": key,
-        "GIT_CONFIG_VALUE_0": "",
-        "GIT_CONFIG_KEY_1": key,
-        "GIT_CONFIG_VALUE_1": f"Authorization: Basic {secret}",
-    }
+    settings = [("http.lowSpeedLimit", "1"), ("http.lowSpeedTime", str(_SILENT_SECONDS))]
+    if token and (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)):
+        secret = base64.b64encode(f"x-access-token:{token}".encode()).decode()
+        key = f"http.{parts.scheme}://{parts.netloc.rpartition('@')[2]}/.extraHeader"
+        settings += [
+            # Git would send the header to wherever a redirect leads.
+            ("http.followRedirects", "false"),
+            # An empty value takes back what was set before: a header of the checkout's own would be sent beside ours.
+            (key, ""),
+            (key, f"Authorization: Basic {secret}"),
+        ]
+    # Behind what the environment has already: that may be where a name and an address come from.
+    given = os.environ.get("GIT_CONFIG_COUNT", "")
+    first = int(given) if given.isdecimal() else 0
+    env = {"GIT_CONFIG_COUNT": str(first + len(settings))}
+    for number, (key, value) in enumerate(settings, first):
+        env |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    return env
 
 
 def _shown(url: str) -> str:
@@ -308,8 +358,7 @@ def _names(url: str) -> str:
     return "/" + _shown(url).removesuffix("/").removesuffix(".git").replace(":", "/")
 
 
-def _meaning(error: git.GitCommandError, doing: str, where: str) -> XenbumpError:
-    stderr = str(error.stderr).strip().removeprefix("stderr: ").strip("'")
+def _meaning(stderr: str, status: int, doing: str, where: str) -> XenbumpError:
     if "tell me who you are" in stderr or "empty ident" in stderr or "unable to auto-detect email" in stderr:
         return UsageError(
             "E-IDENTITY",
@@ -317,9 +366,13 @@ def _meaning(error: git.GitCommandError, doing: str, where: str) -> XenbumpError
             where=where,
             remedy="set user.name and user.email",
         )
-    if "stale info" in stderr or "fetch first" in stderr or "non-fast-forward" in stderr:
+    if re.search(r"stale info|fetch first|non-fast-forward|cannot lock ref|incorrect old value", stderr):
         return Refusal("E-BRANCH-MOVED", "the branch was changed by someone else in the meantime", where=where)
-    if "[remote rejected]" in stderr or "protected branch" in stderr or "hook declined" in stderr:
-        return Refusal("E-PUSH-REJECTED", f"the server rejects the push: {stderr[-300:]}", where=where)
-    status = error.status if isinstance(error.status, int) else 1
-    return explained(Completed(("git", doing), status, b"", stderr.encode()), where)
+    if re.search(r"\[remote rejected\]|protected branch|hook declined", stderr):
+        # What the server's owner wants to say stands in the lines that git puts `remote:` before.
+        lines = [line.strip() for line in stderr.splitlines()]
+        told = [line.removeprefix("remote:").strip() for line in lines if line.startswith("remote:")]
+        told += [line for line in lines if line.startswith("!")]
+        said = "; ".join(" ".join(line.split()) for line in told if line)
+        return Refusal("E-PUSH-REJECTED", f"the server rejects the push: {said[:500]}", where=where)
+    return explained(process.Completed(("git", doing), status, b"", stderr.encode()), where)

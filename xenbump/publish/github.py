@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import requests
 import urllib3
@@ -24,8 +24,29 @@ if TYPE_CHECKING:
 
 _TIMEOUT_SECONDS = 30
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _INVALID, _LIMITED, _SERVER = 401, 403, 404, 422, 429, 500
+_MOVED = frozenset({301, 302, 303, 307, 308})
+
+
+class _RedirectedError(Exception):
+    """The server answered with a redirect; no kind of `OSError`, which requests would take for a lost connection."""
+
+
+class _Retry(urllib3.Retry):
+    """Urllib3's repeating, but for redirects: PyGithub takes some of them for an answer, and follows others."""
+
+    def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:  # noqa: FBT001, FBT002
+        return status_code in _MOVED or super().is_retry(method, status_code, has_retry_after)
+
+    def increment(self, *arguments: Any, **named: Any) -> Self:
+        response = named.get("response")
+        if response is not None and response.status in _MOVED:
+            response.close()
+            raise _RedirectedError(response.headers.get("location", "an unknown place"))
+        return super().increment(*arguments, **named)
+
+
 # Only what reads is repeated, a few times with growing pauses.
-_RETRY = urllib3.Retry(
+_RETRY = _Retry(
     total=3,
     backoff_factor=0.5,
     status_forcelist=(500, 502, 503, 504),
@@ -87,8 +108,7 @@ class GitHub:
 
     def _repo(self) -> Repository:
         if self._repository is None:
-            # lazy: the repository's own facts are not needed
-            self._repository = self._api.get_repo(self._name, lazy=True)
+            self._repository = self._api.get_repo(self._name)
         return self._repository
 
     def find(self, head: str) -> tuple[PullRequest, ...]:
@@ -153,9 +173,13 @@ class GitHub:
                     refused.append(label)
             if known:
                 try:
-                    self._repo().get_pull(number).add_to_labels(*known)
+                    # Asked for directly: PyGithub throws the answer away, and it says what came of it.
+                    path = f"/repos/{self._name}/issues/{number}/labels"
+                    _, answer = self._api.requester.requestJsonAndCheck("POST", path, input={"labels": known})
+                    there = {str(label["name"]).casefold() for label in answer}
+                    refused += [label for label in known if label.casefold() not in there]
                 except GithubException as error:
-                    if error.status not in {_FORBIDDEN, _NOT_FOUND}:
+                    if error.status not in {_FORBIDDEN, _NOT_FOUND} or _is_limit(error):
                         raise
                     refused += known
         return tuple(label for label in labels if label in refused)
@@ -167,18 +191,18 @@ class GitHub:
             yield
         except GithubException as error:
             raise self._meaning(error, doing) from error
+        except _RedirectedError as error:
+            raise Refusal(
+                "E-REDIRECT", f"could not {doing}: the server sends us to {str(error)[:200]!r}", where=self._where
+            ) from error
         except requests.RequestException as error:
             # The text of the exception may hold the whole request; its kind says enough.
+            late = isinstance(error, requests.Timeout) or "timed out" in str(error)
+            what = f"no answer in {_TIMEOUT_SECONDS} seconds" if late else "the server cannot be reached"
             raise Failure(
-                "E-NETWORK",
-                f"could not {doing}: the server cannot be reached ({type(error).__name__})",
-                where=self._where,
+                "E-NETWORK", f"could not {doing}: {what} ({type(error).__name__})", where=self._where
             ) from error
-        except RuntimeError as error:
-            raise Refusal(
-                "E-REDIRECT", f"could not {doing}: the server sends us elsewhere", where=self._where
-            ) from error
-        except (AttributeError, TypeError, ValueError, AssertionError) as error:
+        except (AttributeError, TypeError, ValueError, LookupError, AssertionError) as error:
             raise Failure(
                 "E-GITHUB", f"could not {doing}: the reply has not the form of GitHub's API", where=self._where
             ) from error
@@ -187,8 +211,7 @@ class GitHub:
         said = f"could not {doing}: GitHub answers {error.status}, {_said(error)!r}"
         if error.status == _UNAUTHORIZED:
             return UsageError("E-TOKEN-REJECTED", said, where=self._where)
-        limited = error.status == _LIMITED or (error.headers or {}).get("x-ratelimit-remaining") == "0"
-        if limited or error.status >= _SERVER:
+        if _is_limit(error) or error.status >= _SERVER:
             return Failure("E-GITHUB", said, where=self._where)
         if error.status == _FORBIDDEN:
             return UsageError("E-TOKEN-RIGHTS", said, where=self._where)
@@ -197,6 +220,13 @@ class GitHub:
         if error.status == _INVALID:
             return Refusal("E-GITHUB-INVALID", said, where=self._where)
         return Failure("E-GITHUB", said, where=self._where)
+
+
+def _is_limit(error: GithubException) -> bool:
+    """Whether GitHub refuses for having been asked too often: it says 403 for that, too."""
+    headers = error.headers or {}
+    spent = headers.get("x-ratelimit-remaining") == "0" or "retry-after" in headers
+    return error.status == _LIMITED or (error.status == _FORBIDDEN and spent)
 
 
 def _said(error: GithubException) -> str:

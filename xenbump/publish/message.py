@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import dataclass
@@ -38,7 +39,8 @@ class Message:
 
 def title(plan: Plan) -> str:
     """The title, such as `xen: 4.20.3 -> 4.20.4`."""
-    return f"{plan.subject.attribute}: {plan.subject.version} -> {plan.target.version}"
+    attribute = " ".join(plan.subject.attribute.split())
+    return f"{attribute}: {plan.subject.version} -> {plan.target.version}"
 
 
 def branch_line(plan: Plan) -> str:
@@ -83,18 +85,37 @@ def write(plan: Plan, *, operator: str, refused_labels: tuple[str, ...] = ()) ->
         plan=plan,
         compare=compare_url(plan),
         tag_url=f"{_TAG}/{plan.target.tag}",
-        marker=marker(plan),
         operator=operator,
         refused_labels=refused_labels,
         version=__version__,
     )
-    return Message(heading, commit, body.rstrip() + "\n")
+    body = body.strip() + "\n"
+    return Message(heading, commit, f"{marker(plan, body)}\n{body}")
 
 
-def marker(plan: Plan) -> str:
-    """The comment by which a later run finds its pull request again."""
-    facts = {"package": plan.subject.name, "branch": branch_line(plan), "target": plan.target.version}
-    return f"<!-- xenbump: {json.dumps(facts, sort_keys=True)} -->"
+def marker(plan: Plan, body: str) -> str:
+    """The comment by which a later run knows its pull request again, and whether it would say anything else now."""
+    facts = {
+        "package": plan.subject.name,
+        "branch": branch_line(plan),
+        "target": plan.target.version,
+        "text": hashlib.sha256(f"{title(plan)}\n{body}".encode()).hexdigest()[:16],
+    }
+    # Nothing in it may end the comment.
+    written = json.dumps(facts, sort_keys=True).replace("<", r"\u003c").replace(">", r"\u003e")
+    return f"<!-- xenbump: {written} -->"
+
+
+def says_the_same(body: str, message: Message) -> bool:
+    """Whether a body was written from the same facts; what a person changed in it since then does not count."""
+    return read_marker(body) == read_marker(message.body)
+
+
+def same_target(body: str, message: Message) -> bool:
+    """Whether a body was written for the same package and release."""
+    facts, wanted = read_marker(body), read_marker(message.body)
+    keys = ("package", "branch", "target")
+    return bool(facts and wanted) and all((facts or {}).get(key) == (wanted or {}).get(key) for key in keys)
 
 
 def read_marker(body: str) -> dict[str, str] | None:
@@ -115,12 +136,21 @@ def is_ours(commit_message: str) -> bool:
 
 
 def _code(text: str) -> str:
-    """A code span that nothing in `text` can end: GitHub's Markdown, section 6.3."""
-    flat = " ".join(text.split())
+    """A code span that nothing in `text` can end or disguise: GitHub's Markdown, section 6.3.
+
+    In it there are no mentions, links or tags; characters without a glyph, which could turn the text round, are shown
+    as replaced.
+    """
+    flat = "".join(c if c.isprintable() else "\ufffd" for c in " ".join(text.split())) or " "
     longest = max((len(run) for run in re.findall(r"`+", flat)), default=0)
     fence = "`" * (longest + 1)
     pad = " " if flat.startswith("`") or flat.endswith("`") else ""
     return f"{fence}{pad}{flat}{pad}{fence}"
+
+
+def _cell(text: str) -> str:
+    """A code span in a table, where a bar would end the cell in spite of it; escapes do not help behind a backslash."""
+    return _code(text.replace("|", "¦"))
 
 
 @cache
@@ -133,4 +163,5 @@ def _template() -> Template:
         loader=PackageLoader("xenbump.publish"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["code"] = _code
+    environment.filters["cell"] = _cell
     return environment.get_template("body.md.j2")

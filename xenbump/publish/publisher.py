@@ -61,7 +61,9 @@ class Publisher:
         self.name = self.checkout.name_of(path)
         settings = config.github
         self.remote = self.checkout.remote(settings.remote, (settings.fork, settings.repository))
-        self.base = self.checkout.base(self.remote, settings.base)
+        # The base is the repository's own branch, also where the branch goes to a fork.
+        upstream = self.checkout.remote_of(settings.repository) or self.remote
+        self.base = self.checkout.base(upstream, settings.base)
 
     def content(self) -> bytes:
         """The package file as the base branch has it.
@@ -109,16 +111,21 @@ class Publisher:
         return publication
 
     def _standing(self, found: tuple[PullRequest, ...], message: Message) -> PullRequest | None:
-        """The open pull request of the branch; one that was closed unmerged for the same target stops the work."""
+        """The open pull request of the branch; one that was closed for the same target stops the work."""
         for pull in found:
             if pull.state == "open":
                 return pull
         for pull in found:
-            if not pull.merged and pull.title == message.title:
+            if pull.title == message.title or words.same_target(pull.body, message):
+                done, remedy = "closed without being merged", ""
+                if pull.merged:
+                    done = f"merged, and {self._config.github.base} as last fetched does not have it"
+                    remedy = "fetch it; if it was taken back there, bump the file by hand"
                 raise Refusal(
                     "E-PULL-CLOSED",
-                    f"pull request {pull.number} for the same change was closed without being merged",
+                    f"pull request {pull.number} for the same change was {done}",
                     where=pull.url,
+                    remedy=remedy,
                 )
         return None
 
@@ -152,17 +159,24 @@ class Publisher:
                 title=message.title, body=message.body, head=head, base=settings.base, draft=settings.draft
             )
             action = "opened"
-        wanted = tuple(label for label in settings.labels.always if label not in pull.labels)
+        # GitHub takes no account of case in a label's name.
+        there = {label.casefold() for label in pull.labels}
+        wanted = tuple(label for label in settings.labels.always if label.casefold() not in there)
         refused: tuple[str, ...] = ()
         if wanted:
             with_labels = words.write(plan, operator=settings.operator, refused_labels=wanted)
             # A body that already asks for them says that they were refused before.
-            refused = wanted if pull.body == with_labels.body else github.add_labels(pull.number, wanted)
-            pull = replace(pull, labels=(*pull.labels, *(label for label in wanted if label not in refused)))
+            asked = words.says_the_same(pull.body, with_labels)
+            refused = wanted if asked else github.add_labels(pull.number, wanted)
+            taken = tuple(label for label in wanted if label not in refused)
+            if taken:
+                pull = replace(pull, labels=(*pull.labels, *taken))
+                action = "opened" if action == "opened" else "updated"
             for label in refused:
                 self._progress(f"the label {label!r} could not be set; the body asks for it")
         final = words.write(plan, operator=settings.operator, refused_labels=refused)
-        if (pull.title, pull.body) != (final.title, final.body):
+        # Title and body are written anew when they would say something else: what a person added since is left alone.
+        if not words.says_the_same(pull.body, final):
             labels = pull.labels
             pull = replace(github.update(pull.number, title=final.title, body=final.body), labels=labels)
             action = "opened" if action == "opened" else "updated"

@@ -9,6 +9,7 @@ import msgspec
 from xenbump.errors import Refusal, XenbumpError
 from xenbump.outcomes import NewerRelease, Outcome, Planned, Published, SourceHash, Stopped, UpToDate, Written
 from xenbump.plan.model import Decision, Patch, Plan, Subject  # noqa: TC001 - msgspec reads the types at run time
+from xenbump.report import advisories
 
 
 class _Value(msgspec.Struct, frozen=True):
@@ -160,18 +161,27 @@ class Run(_Value, frozen=True, kw_only=True):
 
 
 class Hash(_Value, frozen=True, kw_only=True):
-    """`xenbump hash --json`; `signed_by` is null for what no pinned key has signed."""
+    """`xenbump hash --json`: of a revision, or of a patch, which has no commit.
+
+    `signed_by` is null for what no pinned key has signed.
+    """
 
     schema: Literal["xenbump.hash/1"] = "xenbump.hash/1"
     rev: str
-    commit: str
+    commit: str | None
     fetcher: str
     hash: str
     signed_by: str | None
     source: str
 
 
-DOCUMENTS: dict[str, type[msgspec.Struct]] = {"check": Check, "plan": PlanDocument, "run": Run, "hash": Hash}
+DOCUMENTS: dict[str, type[msgspec.Struct]] = {
+    "check": Check,
+    "plan": PlanDocument,
+    "run": Run,
+    "hash": Hash,
+    **advisories.DOCUMENTS,
+}
 
 
 def encode(document: msgspec.Struct) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from typing import TYPE_CHECKING
 
 from xenbump.outcomes import NewerRelease, Outcome, Planned, Published, Stopped, UpToDate, Written
@@ -70,8 +71,10 @@ def error(stopped: XenbumpError) -> list[str]:
 
 def diff(edit: Edit) -> str:
     """The unified diff of an edit, as git would show it; empty when nothing changes."""
+    # Lines as git has them: `splitlines` would break them at other characters as well.
     before, after = (
-        content.decode("utf-8", "replace").splitlines(keepends=True) for content in (edit.before, edit.after)
+        [line for line in re.split(r"(?<=\n)", content.decode("utf-8", "replace")) if line]
+        for content in (edit.before, edit.after)
     )
     return "".join(
         line if line.endswith("\n") else line + "\n\\ No newline at end of file\n"

@@ -1,7 +1,8 @@
 """Git towards a repository that is not ours: which transports, how long, and what its complaints mean.
 
-Git's exit status is 128 for nearly everything, so the reason is read from its messages, in the C locale. Every pattern
-here was seen in a test against a real server that fails in that way; what matches none is handed on as git said it.
+Git's exit status is 128 for nearly everything, so the reason is read from its messages, in the C locale. The patterns
+were seen against real servers that fail in that way (those of TLS: git with GnuTLS; with OpenSSL, as its sources have
+them); what matches none is handed on as git said it.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ FETCH_SECONDS = 900.0
 # git gives up when less than this arrives per second for this long; without it, a silent server hangs a run for ever.
 STALL_BYTES = 500
 STALL_SECONDS = 30
+_LONGEST_LINE = 300
 
 _SCHEMES = frozenset({"https", "http", "ssh", "git", "file"})
-_SCP_LIKE = re.compile(r"(?![-/.])[\w.@-]+:(?!/?/)\S+")
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_SCP_LIKE = re.compile(r"(?![-/.])[\w.@-]+:(?!//)\S+")
+# `ext::sh -c …`: git would start a helper program of that name (`git help remote-helpers`).
+_HELPER = re.compile(r"[^/]*::")
 
 _MEANINGS: tuple[tuple[str, type[XenbumpError], str, str], ...] = (
     (
@@ -36,22 +39,28 @@ _MEANINGS: tuple[tuple[str, type[XenbumpError], str, str], ...] = (
         r"returned error: 40[13]|uthentication failed|could not read (Username|Password)|Permission denied",
         Failure, "E-GIT-ACCESS", "the server refuses access",
     ),
+    (r"dubious ownership", Failure, "E-GIT-ACCESS", "the repository belongs to another user, and git does not read it"),
     (
-        (r"repository '.*' not found|does not appear to be a git repository|not a git repository|error: 404"
-         r"|not valid: is this a git repository"),
+        (r"repository '.*' not found|does not appear to be a git repository|not a git repository|error: 4(04|10)"
+         r"|not valid: is this a git repository|invalid gitfile format"),
         Failure, "E-GIT-REPOSITORY", "there is no git repository at this address",
     ),
-    (r"returned error: (429|5\d\d)", Failure, "E-HTTP-STATUS", "the server answers with an error"),
+    (r"returned error: [45]\d\d", Failure, "E-HTTP-STATUS", "the server answers with an error"),
     (
         (r"Could(n't| not) (resolve|connect)|Failed to connect|Connection refused|Connection timed out"
          r"|No route to host|Network is unreachable"),
         Failure, "E-NETWORK", "the server cannot be reached",
     ),
+    (
+        r"certificate verification failed|SSL certificate problem|gnutls_handshake|SSL routines",
+        Failure, "E-TLS", "there is no trustworthy encrypted connection to the server",
+    ),
     (r"Operation too slow|Operation timed out", Failure, "E-NETWORK", "the server stopped sending"),
     (
         (r"early EOF|unexpected disconnect|hung up unexpectedly|transfer closed|RPC failed|[Rr]ecv failure"
          r"|Empty reply|invalid index-pack output|unexpected end|unexpected flush|expected .* got"
-         r"|bad line length|premature end|protocol error|Connection reset|disconnected"),
+         r"|bad line length|premature end|protocol error|Connection reset|disconnected|expected flush"
+         r"|expected 'packfile'|expected response end|bytes of (body|length header)|error processing shallow info"),
         Failure, "E-TRUNCATED", "the reply ended early",
     ),
     (r"couldn't find remote ref|not our ref", Refusal, "E-TAG-MISSING", "the repository has not what was asked for"),
@@ -72,14 +81,18 @@ def check_address(address: str, where: str) -> str:
         The address.
 
     Raises:
-        UsageError: E-GIT-ADDRESS for any other form, and for one with a password in it.
+        UsageError: E-GIT-ADDRESS for any other form, and for one with a password in it (over HTTP a user name counts as
+            one: it is where tokens are put).
     """
-    parts = urlsplit(address) if "://" in address else None
-    if not address or address.startswith("-") or any(ord(c) < ord(" ") for c in address) or "::" in address[:12]:
+    try:
+        parts = urlsplit(address) if "://" in address else None
+    except ValueError:
+        parts = urlsplit("")
+    if not address or address.startswith("-") or any(ord(c) < ord(" ") for c in address) or _HELPER.match(address):
         raise UsageError("E-GIT-ADDRESS", f"{address!r} is not an address of a git repository", where=where)
     if parts is not None and parts.scheme not in _SCHEMES:
         raise UsageError("E-GIT-ADDRESS", f"git over {parts.scheme!r} is not supported", where=where)
-    if parts is not None and parts.password is not None:
+    if parts is not None and (parts.password is not None or (parts.username and parts.scheme in {"http", "https"})):
         raise UsageError("E-GIT-ADDRESS", "the address has a password in it; it would end up in logs", where=where)
     return address
 
@@ -120,7 +133,12 @@ def environment(address: str | None) -> dict[str, str]:
 
 
 def call(
-    arguments: Sequence[str], *, address: str | None = None, repository: Path | None = None, timeout: float = 60.0
+    arguments: Sequence[str],
+    *,
+    address: str | None = None,
+    repository: Path | None = None,
+    timeout: float = 60.0,
+    keep: Sequence[int] = (),
 ) -> process.Completed:
     """Run git.
 
@@ -129,6 +147,7 @@ def call(
         address: the remote address that the subcommand may talk to; None: none.
         repository: the bare repository it works in.
         timeout: seconds.
+        keep: open files that git and its helpers get, such as a lock that they are to hold.
 
     Raises:
         Refusal: the reply must not be believed (E-REDIRECT, E-GIT-FSCK, …).
@@ -147,7 +166,11 @@ def call(
         "-c", "core.hooksPath=/dev/null",
         *arguments,
     ]  # fmt: skip
-    done = process.run(argv, env=environment(address), timeout=timeout, check=False)
+    env = environment(address)
+    if repository is None:
+        # Or git would look for a repository around the current folder, and follow an `insteadOf` in that one.
+        env["GIT_DIR"] = "/dev/null"
+    done = process.run(argv, env=env, timeout=timeout, check=False, keep=keep)
     if done.status != 0:
         raise explained(done, address or str(repository or ""))
     return done
@@ -156,13 +179,21 @@ def call(
 def explained(done: process.Completed, where: str) -> XenbumpError:
     """The error that a failed git call stands for."""
     message = done.error_text
-    for pattern, kind, code, what in _MEANINGS:
-        if re.search(pattern, message):
-            return kind(code, f"{what} ({_last_line(message)})", where=where)
-    return Failure("E-GIT", f"git {done.argv[-1][:60]!r} failed: {_last_line(message)}", where=where)
-
-
-def _last_line(message: str) -> str:
     lines = [line.strip() for line in message.splitlines() if line.strip()]
-    telling = [line for line in lines if line.startswith(("fatal:", "error:"))]
-    return (telling or lines or ["no message"])[0][:300]
+    for pattern, kind, code, what in _MEANINGS:
+        telling = next((line for line in lines if re.search(pattern, line)), None)
+        if telling is not None:
+            return kind(code, f"{what} ({telling[:_LONGEST_LINE]})", where=where)
+    telling = next((line for line in lines if line.startswith(("fatal:", "error:"))), (lines or ["no message"])[0])
+    return Failure("E-GIT", f"git {_subcommand(done.argv)!r} failed: {telling[:_LONGEST_LINE]}", where=where)
+
+
+def _subcommand(argv: Sequence[str]) -> str:
+    """The first word behind git's own options: `-c name=value` and `--git-dir=…`."""
+    words = iter(argv[1:])
+    for word in words:
+        if word == "-c":
+            next(words, None)
+        elif not word.startswith("--"):
+            return word
+    return ""

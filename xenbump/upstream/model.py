@@ -37,7 +37,7 @@ class Listing:
             Refusal: E-REV-UNKNOWN.
         """
         for ref in (f"refs/tags/{rev}", f"refs/heads/{rev}"):
-            if ref in self.refs:
+            if ref in self.refs and not ref.endswith("^{}"):  # git has no such name; it lists what a tag points to so
                 return self.refs.get(ref + "^{}", self.refs[ref]), ref
         if _OID.fullmatch(rev):
             return rev, rev

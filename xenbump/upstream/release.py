@@ -94,7 +94,8 @@ def parse_refs(listing: str, where: str) -> dict[str, str]:
         Failure: E-GIT-LISTING for a line of another form.
     """
     refs: dict[str, str] = {}
-    for line in listing.splitlines():
+    # Not `splitlines`: the name of a ref may hold characters that Unicode takes for the end of a line.
+    for line in listing.removesuffix("\n").split("\n") if listing else ():
         match = _LINE.fullmatch(line)
         if match is None:
             raise Failure(

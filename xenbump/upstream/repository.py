@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-_LEFT_BY_A_KILLED_GIT = ("shallow.lock", "config.lock", "packed-refs.lock", "refs/tags/*.lock", "objects/pack/tmp_*")
+_LEFT_BY_A_KILLED_GIT = ("*.lock", "refs/**/*.lock", "objects/pack/tmp_*")
+
+
+_NO_TREES = "--filter=tree:0"
 
 
 class Repository:
@@ -62,7 +65,11 @@ class Repository:
                 address=address,
                 timeout=git.LIST_SECONDS,
             )
-            return Listing(address, release.parse_refs(done.stdout.decode("utf-8", "replace"), address))
+            refs = release.parse_refs(done.stdout.decode("utf-8", "replace"), address)
+            if not refs:
+                # Git takes a web page without line breaks for the list of a repository that has nothing.
+                raise Failure("E-GIT-LISTING", "the repository lists no tag and no stable branch", where=address)
+            return Listing(address, refs)
 
         return self._first_answer(ask, self.addresses)
 
@@ -86,7 +93,9 @@ class Repository:
             )
         ref = f"refs/tags/{wanted.tag}"
         store = self._cache / "tags.git"
-        origin = source if self._has(store, wanted.tag_object) else self._fetch(store, source, ref, without_trees=True)
+        origin = source
+        if not self._has(store, wanted.tag_object, "tag"):
+            origin = self._fetch(store, source, ref, wanted.tag_object, ("--depth=1", _NO_TREES))
         with open_objects(store, git.environment(None)) as objects:
             raw = objects.raw(wanted.tag_object, "tag")
         tag = parse_tag(raw, wanted.tag)
@@ -123,12 +132,19 @@ class Repository:
             ref: a full ref name that has it, or the identifier itself.
             source: the address tried first.
         """
+        with open_objects(self.with_tree(commit, ref, source), git.environment(None)) as objects:
+            yield objects
+
+    def with_tree(self, commit: str, ref: str, source: str) -> Path:
+        """A bare repository in the cache that has everything below a commit, fetched first where none has.
+
+        The arguments are those of `objects`.
+        """
         store = self._with_tree(commit)
         if store is None:
             store = self._cache / "trees.git"
-            self._fetch(store, source, ref, without_trees=False)
-        with open_objects(store, git.environment(None)) as objects:
-            yield objects
+            self._fetch(store, source, ref, commit, ("--depth=1",))
+        return store
 
     def source_hash(self, commit: str, ref: str, source: str, fetcher: str) -> str:
         """The SRI that a fetcher of nixpkgs wants for a commit.
@@ -149,6 +165,23 @@ class Repository:
                 replaced = {}
             return sri.encode(nar.tree_hash(objects, facts.tree, replaced))
 
+    def messages(self, commit: str, ref: str, source: str, *, store: str, since: str) -> list[tuple[str, str]]:
+        """The messages of a commit's history, newest first, each with its commit's identifier.
+
+        Args:
+            commit: the commit's identifier.
+            ref: a full ref name that has it, or the identifier itself.
+            source: the address tried first.
+            store: the name of the store for this history; two histories with different beginnings must not share one.
+            since: a tag; what is reachable from it is left out. Empty: the whole history.
+        """
+        path = self._cache / store
+        if not self._has(path, commit, "commit"):
+            extent = (f"--shallow-exclude={since}", _NO_TREES) if since else (_NO_TREES,)
+            self._fetch(path, source, ref, commit, extent)
+        log = git.call(["log", "-z", "--format=%H%n%B", commit], repository=path).stdout.decode("utf-8", "replace")
+        return [(oid, message) for oid, _, message in (entry.partition("\n") for entry in log.split("\0")) if oid]
+
     def _first_answer(self, ask: Callable[[str], T], addresses: Sequence[str]) -> T:
         first: XenbumpError | None = None
         for address in addresses:
@@ -164,11 +197,11 @@ class Repository:
             first.what += f"; the other {len(addresses) - 1} configured address(es) failed too"
         raise first
 
-    def _has(self, store: Path, oid: str) -> bool:
+    def _has(self, store: Path, oid: str, kind: str) -> bool:
         if not store.is_dir():
             return False
         with open_objects(store, git.environment(None)) as objects, contextlib.suppress(Failure):
-            objects.raw(oid, "tag")
+            objects.raw(oid, kind)
             return True
         return False
 
@@ -186,10 +219,15 @@ class Repository:
                         return store
         return None
 
-    def _fetch(self, store: Path, source: str, ref: str, *, without_trees: bool) -> str:
-        """Fetch one ref without its history; returns the address that served it."""
+    def _fetch(self, store: Path, source: str, ref: str, wanted: str, extent: tuple[str, ...]) -> str:
+        """Fetch one ref, as much of it as the options `extent` say; returns the address that served it.
 
-        def ask(address: str) -> str:
+        Raises:
+            Refusal: E-TAG-MISMATCH, or E-TAG-MISSING for a branch, when the ref is not what was listed (`wanted`).
+        """
+        local = ref if ref.startswith("refs/") else f"refs/xenbump/{ref}"
+
+        def ask(address: str, lock: int) -> str:
             self._progress(f"fetching {ref.rpartition('/')[2]} from {address}")
             git.call(
                 [
@@ -197,31 +235,46 @@ class Repository:
                     "--quiet",
                     "--no-tags",
                     "--no-write-fetch-head",
-                    "--depth=1",
-                    *(["--filter=tree:0"] if without_trees else []),
+                    *extent,
                     "--",
                     address,
-                    f"+{ref}:{ref if ref.startswith('refs/') else 'refs/xenbump/' + ref}",
+                    f"+{ref}:{local}",
                 ],
                 address=address,
                 repository=store,
                 timeout=git.FETCH_SECONDS,
+                keep=(lock,),
             )
             return address
 
         others = [address for address in self.addresses if address != source]
-        with self._locked():
+        with self._locked() as lock:
             self._prepare(store)
-            return self._first_answer(ask, [source, *others])
+            try:
+                origin = self._first_answer(lambda address: ask(address, lock), [source, *others])
+            except XenbumpError as error:
+                # Git says much the same of a damaged cache as of a server that fails.
+                if error.code in {"E-GIT", "E-GIT-REPOSITORY"} and not _is_sound(store):
+                    raise Failure("E-OBJECT", f"the cache is damaged ({error.what})", where=str(store)) from error
+                raise
+            form = "--format=%(objectname) %(*objectname)"
+            given = git.call(["for-each-ref", form, local], repository=store).stdout.decode("ascii", "replace").split()
+        if wanted not in given:
+            raise Refusal(
+                "E-TAG-MISMATCH" if ref.startswith("refs/tags/") else "E-TAG-MISSING",
+                f"{ref} was listed as {wanted} and came as {' '.join(given) or 'nothing'}",
+                where=origin,
+            )
+        return origin
 
     @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _locked(self) -> Iterator[int]:
         try:
             self._cache.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise Failure("E-STATE", f"the cache cannot be made: {error.strerror}", where=str(self._cache)) from error
-        with locked(self._cache / "lock", seconds=git.FETCH_SECONDS, progress=self._progress):
-            yield
+        with locked(self._cache / "lock", seconds=git.FETCH_SECONDS, progress=self._progress) as lock:
+            yield lock
 
     def _prepare(self, store: Path) -> None:
         """Make a store, or clear what a killed git left in it; the lock is held, so nothing there is in use."""
@@ -236,3 +289,11 @@ class Repository:
         shutil.rmtree(store, ignore_errors=True)
         git.call(["init", "--quiet", "--bare", "--template=", str(fresh)])
         fresh.rename(store)
+
+
+def _is_sound(store: Path) -> bool:
+    """Whether git finds nothing wrong with what a store has."""
+    with contextlib.suppress(XenbumpError):
+        git.call(["fsck", "--no-dangling", "--no-progress"], repository=store, timeout=git.FETCH_SECONDS)
+        return True
+    return False

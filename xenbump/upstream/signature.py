@@ -23,7 +23,16 @@ _ARMOR = re.compile(
     rb"(?:=[A-Za-z0-9+/]{4}\r?\n)?-----END PGP PUBLIC KEY BLOCK-----"
 )
 _FINGERPRINT = re.compile(r"[0-9A-F]{40}|[0-9A-F]{64}")
+# The cleartext signature framework, RFC 9580 section 7: a line that begins with a dash is escaped within the text.
+_SIGNED_BLOCK = re.compile(
+    rb"\s*-----BEGIN PGP SIGNED MESSAGE-----[ \t]*\r?\n(?:Hash: [^\r\n]*\r?\n)*\r?\n"
+    rb".*\n-----BEGIN PGP SIGNATURE-----[ \t]*\r?\n.*\n-----END PGP SIGNATURE-----\s*",
+    re.DOTALL,
+)
+_ARMOR_LINE = re.compile(rb"^-----(BEGIN|END) PGP ([A-Z ]+)-----", re.MULTILINE)
+_ONE_BLOCK = [(b"BEGIN", b"SIGNED MESSAGE"), (b"BEGIN", b"SIGNATURE"), (b"END", b"SIGNATURE")]
 _SECONDS = 30.0
+_PUBLIC_KEY = 6
 # A signature that a person should look at, whatever else gpgv says of it.
 _DOUBTFUL = {
     "BADSIG": "the signature does not fit what is signed",
@@ -79,14 +88,40 @@ def load_trust(keyring: Path | None, fingerprints: tuple[str, ...]) -> Trust:
 def _binary(content: bytes, where: str) -> bytes:
     """The keys without their armor (RFC 9580, section 6): gpgv reads only the binary form."""
     if content.startswith(b"-----BEGIN") or b"\n-----BEGIN PGP" in content:
+        blocks = [block["body"] for block in _ARMOR.finditer(content)]
+        if len(blocks) != content.count(b"-----BEGIN PGP"):
+            raise UsageError("E-KEYRING", "the armor is damaged, or not that of a public key", where=where)
         try:
-            content = b"".join(base64.b64decode(block["body"]) for block in _ARMOR.finditer(content))
+            content = b"".join(map(base64.b64decode, blocks))
         except binascii.Error as error:
             raise UsageError("E-KEYRING", "the armor of the keyring is damaged", where=where) from error
-    # The first octet of a packet has its high bit set (RFC 9580, section 4.2).
-    if not content or not content[0] & 0x80:
-        raise UsageError("E-KEYRING", "the file has no OpenPGP key", where=where)
+    kinds = _packets(content)
+    if kinds is None or kinds[:1] != [_PUBLIC_KEY]:
+        raise UsageError("E-KEYRING", "the file does not begin with an OpenPGP key, or ends within one", where=where)
     return content
+
+
+def _packets(content: bytes) -> list[int] | None:
+    """The types of the packets in a keyring; None where it is not made of whole packets (RFC 9580, section 4.2)."""
+    kinds: list[int] = []
+    at = 0
+    while at < len(content):
+        head, first = content[at], int.from_bytes(content[at + 1 : at + 2], "big")
+        if head & 0xC0 == 0x80 and head & 3 < 3:  # noqa: PLR2004 - the old form; 3 would be "up to the end of the file"
+            width = 1 << (head & 3)
+            kind, size = head >> 2 & 0xF, int.from_bytes(content[at + 1 : at + 1 + width], "big")
+        elif head & 0xC0 == 0xC0 and first < 192:  # noqa: PLR2004
+            kind, width, size = head & 0x3F, 1, first
+        elif head & 0xC0 == 0xC0 and first < 224:  # noqa: PLR2004
+            kind, width = head & 0x3F, 2
+            size = int.from_bytes(content[at + 1 : at + 3], "big") - (192 << 8) + 192
+        elif head & 0xC0 == 0xC0 and first == 0xFF:  # noqa: PLR2004
+            kind, width, size = head & 0x3F, 5, int.from_bytes(content[at + 2 : at + 6], "big")
+        else:
+            return None
+        kinds.append(kind)
+        at += 1 + width + size
+    return kinds if at == len(content) else None
 
 
 def verify(signed: bytes, signature: bytes, trust: Trust, *, what: str) -> Signature:
@@ -116,12 +151,59 @@ def verify(signed: bytes, signature: bytes, trust: Trust, *, what: str) -> Signa
             timeout=_SECONDS,
             check=False,
         )  # fmt: skip
-    status = [
+    return _judge(_status(done), done, trust, what)
+
+
+def verify_clearsigned(content: bytes, trust: Trust, *, what: str) -> tuple[bytes, Signature]:
+    """Judge a clear-signed text, and take out of it what is signed.
+
+    Args:
+        content: a text in the cleartext signature framework (RFC 9580, section 7), with nothing but white space around.
+        trust: whom to believe.
+        what: what it is, such as `advisory-509.txt`, for errors.
+
+    Returns:
+        The signed text as gpgv gives it, without armor and dash escapes, and the signature. White space at the end of
+        lines is not signed and may be anything.
+
+    Raises:
+        Refusal: E-ADVISORY-OUTSIDE where there is text outside of the signed block, or more than one; E-SIGNATURE-BAD
+            where there is none, and otherwise as `verify`.
+        Failure: gpgv is missing or did not run.
+    """
+    blocks = _ARMOR_LINE.findall(content)
+    if not blocks:
+        raise Refusal("E-SIGNATURE-BAD", "it is not clear-signed", where=what)
+    if blocks.count(_ONE_BLOCK[0]) > 1 or blocks.count(_ONE_BLOCK[-1]) > 1:
+        raise Refusal("E-ADVISORY-OUTSIDE", "it has more than one signed block", where=what)
+    if blocks != _ONE_BLOCK:
+        raise Refusal("E-SIGNATURE-BAD", "it is not one text with one signature behind it", where=what)
+    if not _SIGNED_BLOCK.fullmatch(content):
+        raise Refusal("E-ADVISORY-OUTSIDE", "there is text outside of the signed block", where=what)
+    with tempfile.TemporaryDirectory(prefix="xenbump-gpgv-") as folder:
+        home = Path(folder)
+        for name, data in (("keys.gpg", trust.keyring), ("signed", content)):
+            (home / name).write_bytes(data)
+        done = process.run(
+            ["gpgv", "--homedir", folder, "--keyring", f"{folder}/keys.gpg", "--status-fd", "1",
+             "--output", f"{folder}/text", f"{folder}/signed"],
+            timeout=_SECONDS,
+            check=False,
+        )  # fmt: skip
+        signature = _judge(_status(done), done, trust, what)
+        try:
+            return (home / "text").read_bytes(), signature
+        except OSError as error:
+            raise Failure("E-PROGRAM-FAILED", "gpgv wrote no text", where="gpgv") from error
+
+
+def _status(done: process.Completed) -> list[list[str]]:
+    """The words of each status line."""
+    return [
         line.removeprefix("[GNUPG:] ").split()
-        for line in done.stdout.decode("utf-8", "replace").splitlines()
+        for line in done.stdout.decode("utf-8", "replace").split("\n")
         if line.startswith("[GNUPG:] ")
     ]
-    return _judge(status, done, trust, what)
 
 
 def _judge(status: list[list[str]], done: process.Completed, trust: Trust, what: str) -> Signature:

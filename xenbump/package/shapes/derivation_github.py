@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from xenbump.errors import Refusal
 from xenbump.hashes import sri
 from xenbump.nixlang.edit import Replacement
-from xenbump.nixlang.find import bare, bindings, body, call, dotted, walk
-from xenbump.nixlang.tree import Apply, AttrSet, Binding, Identifier, Interpolation, Lambda, String, Text
+from xenbump.nixlang.find import bare, bindings, body, call, dotted
+from xenbump.nixlang.tree import AttrSet, Binding, Identifier, Interpolation, Lambda, String, Text
 from xenbump.package import patches
 from xenbump.package.literals import binding, literal
 from xenbump.package.model import PackageFile
+from xenbump.package.nodes import calls
 from xenbump.upstream.release import is_version, tag_of
 
 if TYPE_CHECKING:
@@ -51,14 +52,14 @@ class DerivationGithub:
     def recognises(self, document: Document) -> bool:
         """Whether there is such a derivation with such a tag."""
         found = _derivations(document)
-        return bool(found) and all(_is_derived(one) == self.derived for one in found)
+        return bool(found) and any(_is_derived(one) for one in found) == self.derived
 
     def read(self, document: Document) -> PackageFile:
         """What the file says."""
         found = _derivations(document)
         if len(found) > 1:
             places = " and ".join(document.where(one.source) for one in found)
-            raise Refusal("E-AMBIGUOUS", "two derivations of Xen stand in the file", where=places)
+            raise Refusal("E-AMBIGUOUS", "two derivations from GitHub stand in the file", where=places)
         derivation = found[0]
         version = literal(document, binding(document, derivation.attributes, "version").value, "version")
         if not is_version(version.value):
@@ -111,11 +112,10 @@ SHAPES = (
 
 
 def _derivations(document: Document) -> list[_Derivation]:
-    """The derivations in a file whose source is Xen's, fetched from GitHub by tag."""
+    """The derivations in a file whose source is fetched from GitHub by tag or revision."""
     found = []
-    for node in walk(document):
-        made = call(node) if isinstance(node, Apply) else None
-        if made is None or not _is_named(made, "mkDerivation") or len(made.arguments) != 1:
+    for made in calls(document):
+        if not _is_named(made, "mkDerivation") or len(made.arguments) != 1:
             continue
         attributes = body(made.arguments[0])
         if not isinstance(attributes, AttrSet):

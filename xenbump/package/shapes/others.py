@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from xenbump.errors import Refusal
-from xenbump.nixlang.find import bindings, body, call, walk
-from xenbump.nixlang.tree import Apply, AttrSet, Binding, String
+from xenbump.nixlang.find import bindings, body, call
+from xenbump.nixlang.tree import AttrSet, Binding, String
+from xenbump.package.nodes import calls, sets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from xenbump.nixlang.document import Document
     from xenbump.nixlang.edit import Replacement
@@ -50,24 +51,13 @@ class KnownBySight:
         )
 
 
-def _calls(document: Document) -> Iterator[Call]:
-    for node in walk(document):
-        made = call(node) if isinstance(node, Apply) else None
-        if made is not None:
-            yield made
-
-
 def _last_name(made: Call) -> str:
     return (made.name or "").rpartition(".")[2]
 
 
-def _sets(document: Document) -> Iterator[AttrSet]:
-    return (node for node in walk(document) if isinstance(node, AttrSet))
-
-
 def _fetched_by(document: Document, fetcher: str) -> bool:
     """Whether a derivation has `src = fetcher { … }`."""
-    for node in _sets(document):
+    for node in sets(document):
         for one in bindings(node, ["src"]):
             made = call(one.value)
             if made is not None and _last_name(made) == fetcher:
@@ -78,25 +68,26 @@ def _fetched_by(document: Document, fetcher: str) -> bool:
 def _version_definition(document: Document) -> bool:
     return any(
         bindings(node, ["branch"]) and bindings(node, ["version"]) and bindings(node, ["pkg", "xen"])
-        for node in _sets(document)
+        for node in sets(document)
     )
 
 
 def _build_xen_package(document: Document) -> bool:
-    return any((made.name or "").split(".")[-1] == "buildXenPackage" for made in _calls(document)) or any(
-        (made.name or "").endswith("buildXenPackage.override") for made in _calls(document)
+    return any((made.name or "").split(".")[-1] == "buildXenPackage" for made in calls(document)) or any(
+        (made.name or "").endswith("buildXenPackage.override") for made in calls(document)
     )
 
 
 def _override_attrs(document: Document) -> bool:
-    for made in _calls(document):
+    for made in calls(document):
         if _last_name(made) == "overrideAttrs" and (made.name or "").split(".")[-2:-1] == ["xen"]:
-            return isinstance(body(made.arguments[0]), AttrSet)
+            # A table of versions feeds an override, too, and is what matters there.
+            return isinstance(body(made.arguments[0]), AttrSet) and not _version_table(document)
     return False
 
 
 def _version_table(document: Document) -> bool:
-    for node in _sets(document):
+    for node in sets(document):
         names = [one.names for one in node.bindings if isinstance(one, Binding) and isinstance(one.value, String)]
         if len(names) == len(node.bindings) > 1 and all(
             len(path) == 1 and path[0] is not None and _VERSION.fullmatch(path[0]) for path in names
@@ -106,7 +97,7 @@ def _version_table(document: Document) -> bool:
 
 
 def _legacy(document: Document) -> bool:
-    if any(_last_name(made) == "xsaPatch" for made in _calls(document)) and not _version_definition(document):
+    if any(_last_name(made) == "xsaPatch" for made in calls(document)) and not _version_definition(document):
         return True
     return _fetched_by(document, "fetchurl") and not _version_definition(document)
 

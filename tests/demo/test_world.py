@@ -1,0 +1,130 @@
+"""The world of the demo, and the demo itself: it shows what it says, fails when it must, and leaves nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.demo import none_left_with
+from tests.support import contract
+from xenbump.demo import show
+from xenbump.demo import world as worlds
+from xenbump.demo.xen_project import Release
+from xenbump.errors import Failure
+from xenbump.outcomes import UpToDate
+from xenbump.pipeline import Pipeline, hash_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from xenbump.config import Package
+    from xenbump.outcomes import Outcome
+
+PROGRAM = Path(sys.executable).with_name("xenbump")
+SMALL = (Release("4.20.2"), Release("4.20.3"), Release("4.20.4"))
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[worlds.World]:
+    with worlds.stand(tmp_path_factory.mktemp("world"), observed=contract.checked) as made:
+        yield made
+
+
+def test_everything_is_on_this_machine(world: worlds.World) -> None:
+    config = world.config()
+    addresses = [
+        config.github_url,
+        *config.upstream.addresses(config.folder),
+        world.in_checkout("remote", "get-url", "origin"),
+    ]
+    assert [address.split("/")[2].split(":")[0] for address in addresses] == ["127.0.0.1"] * 3
+    assert world.folder in config.state.parents
+    assert config.token == worlds.TOKEN
+    assert world.checkout in world.package.parents
+
+
+def test_the_checkout_is_clean_and_at_the_base(world: worlds.World) -> None:
+    assert world.in_checkout("status", "--porcelain") == ""
+    assert world.in_checkout("rev-parse", "HEAD", "refs/remotes/origin/master").split("\n")[0] == world.in_packages(
+        "rev-parse", "master"
+    )
+    assert world.in_packages("ls-tree", "-r", "--name-only", "master").split("\n") == [worlds.FILE, "xenbump.toml"]
+
+
+def test_the_package_file_has_the_true_hash(world: worlds.World) -> None:
+    assert 'version = "4.20.3"' in world.package.read_text()
+    found = hash_of(world.config(), "RELEASE-4.20.3", "fetchFromGitHub", lambda _: None)
+    assert f'hash = "{found.hash}"' in world.package.read_text()
+    assert found.signed_by == world.xen.key.fingerprint
+
+
+def test_nothing_runs_on_afterwards(tmp_path: Path) -> None:
+    threads = threading.active_count()
+    template = '{ version = "@version@"; hash = "@hash@"; }'
+    with worlds.stand(tmp_path, version="4.20.2", releases=SMALL, template=template, allow_filter=False) as made:
+        assert made.package.read_text().startswith('{ version = "4.20.2"; hash = "sha256-')
+        assert threading.active_count() > threads
+    assert threading.active_count() == threads
+    assert none_left_with(str(tmp_path))
+
+
+def test_the_demo_as_its_users_start_it(tmp_path: Path) -> None:
+    home, temporary = tmp_path / "home", tmp_path / "tmp"
+    home.mkdir()
+    temporary.mkdir()
+    env = {"PATH": str(PROGRAM.parent) + ":/usr/local/bin:/usr/bin:/bin", "HOME": str(home), "TMPDIR": str(temporary)}
+    # A proxy has no part in what stays on this machine; this one is not there.
+    env |= {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
+    done = subprocess.run(
+        [str(PROGRAM), "demo"], cwd=home, env=env, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    heads = [line.split(" ── ")[0] for line in done.stdout.splitlines() if line.startswith("── ")]
+    assert heads == [f"── xenbump {word}" for word in ("check", "plan --diff", "run", "run", "check")]
+    for told in (
+        "xen: 4.20.3 -> 4.20.4 is there",
+        '+  version = "4.20.4";',
+        "draft pull request 1 opened",
+        "labels 6.topic: xen-project",
+        "draft pull request 1 unchanged",
+        "xen: refused: E-TAG-UNSIGNED: RELEASE-4.20.5: ",
+        "Everything was on this machine, and is gone.",
+    ):
+        assert told in done.stdout
+    assert "\x1b" not in done.stdout + done.stderr
+    assert all(line.startswith("… ") for line in done.stderr.splitlines())
+    assert list(temporary.iterdir()) == []
+    assert list(home.iterdir()) == []
+    assert none_left_with(str(temporary))
+
+
+@pytest.mark.parametrize("stage", ["check", "plan", "publish"])
+def test_the_demo_fails_when_a_step_does_not_end_as_it_must(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], world: worlds.World, stage: str
+) -> None:
+    """An installation that is not sound: one stage sees nothing to do."""
+
+    def nothing(pipeline: Pipeline, package: Package, *_: object, **__: object) -> Outcome:
+        subject = pipeline._read(package, world.package.read_bytes())
+        return UpToDate(subject)
+
+    class Standing:
+        def __enter__(self) -> worlds.World:
+            return world
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    stand: Callable[[Path], AbstractContextManager[worlds.World]] = lambda _: Standing()  # noqa: E731
+    monkeypatch.setattr(worlds, "stand", stand)
+    monkeypatch.setattr(Pipeline, stage, nothing)
+    with pytest.raises(Failure) as caught:
+        show.demonstrate(lambda _: None)
+    assert caught.value.code == "E-DEMO"
+    assert "is gone" not in capsys.readouterr().out

@@ -1,0 +1,1 @@
+"""Hashes computed from git objects, judged by the real git and Nix."""

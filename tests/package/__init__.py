@@ -1,0 +1,1 @@
+"""Tests of reading and rewriting the package file: every shape, every refusal, the file on disk."""

@@ -1,0 +1,215 @@
+"""Files on disk: read whole, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from xenbump.errors import Failure, Refusal, UsageError, XenbumpError
+from xenbump.package import files
+from xenbump.package.rewrite import Edit
+
+OLD, NEW = b"old\r\n\x00content", b"new content, longer"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A package file, alone in its folder."""
+    file = tmp_path / "pkgs" / "package.nix"
+    file.parent.mkdir()
+    file.write_bytes(OLD)
+    file.chmod(0o644)
+    return file
+
+
+def edit(path: Path) -> Edit:
+    return Edit(str(path), OLD, NEW)
+
+
+def fails(path: Path, kind: type[XenbumpError], code: str) -> XenbumpError:
+    """Writing fails with this code, and everything is as it was."""
+    before, listed = path.read_bytes(), sorted(path.parent.iterdir())
+    with pytest.raises(kind) as caught:
+        files.write(path, edit(path))
+    assert caught.value.code == code
+    assert str(path.name) in caught.value.where
+    assert path.read_bytes() == before
+    assert sorted(path.parent.iterdir()) == listed
+    return caught.value
+
+
+def test_a_file_is_replaced_whole(path: Path) -> None:
+    inode = path.stat().st_ino
+    files.write(path, edit(path))
+    assert path.read_bytes() == NEW
+    assert path.stat().st_ino != inode
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o755, 0o600, 0o664, 0o200 | 0o444])
+def test_permissions_stay(path: Path, mode: int) -> None:
+    path.chmod(mode)
+    files.write(path, edit(path))
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+def test_root_does_not_take_a_file_over(path: Path) -> None:
+    if os.geteuid() != 0:
+        assert path.stat().st_uid == os.geteuid()
+        return
+    os.chown(path, 65534, 65534)
+    files.write(path, edit(path))
+    assert (path.stat().st_uid, path.stat().st_gid) == (65534, 65534)
+
+
+def test_a_symbolic_link_stays_one(path: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link.nix"
+    link.symlink_to(os.path.relpath(path, tmp_path))
+    files.write(link, edit(link))
+    assert link.is_symlink()
+    assert path.read_bytes() == NEW
+    assert sorted(tmp_path.iterdir()) == [link, path.parent]
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_an_interrupted_write_leaves_the_old_file(path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, call, full)
+    assert "No space left on device" in fails(path, Failure, "E-FILE-WRITE").what
+
+
+def test_an_interrupt_in_the_middle_leaves_the_old_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        files.write(path, edit(path))
+    assert path.read_bytes() == OLD
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_the_content_is_on_the_disk_before_the_name_changes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+    fsync, swap = os.fsync, os.replace
+
+    def synced(number: int) -> None:
+        assert os.fstat(number).st_size == len(NEW)
+        order.append("fsync")
+        fsync(number)
+
+    def replaced(source: str, target: Path) -> None:
+        assert Path(source).parent == path.parent
+        assert Path(source).read_bytes() == NEW
+        order.append("replace")
+        swap(source, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", replaced)
+    files.write(path, edit(path))
+    assert order == ["fsync", "replace"]
+
+
+@pytest.mark.parametrize("mode", [0o444, 0o400, 0o555])
+def test_a_read_only_file_is_left_alone_also_by_root(path: Path, mode: int) -> None:
+    path.chmod(mode)
+    assert "read-only" in fails(path, Failure, "E-FILE-WRITE").what
+    with pytest.raises(Failure, match="read-only"):
+        files.refuse_read_only(path)
+
+
+def test_a_file_that_changed_meanwhile_is_left_alone(path: Path) -> None:
+    path.write_bytes(OLD + b" and someone's change")
+    fails(path, Refusal, "E-FILE-CHANGED")
+
+
+def test_a_file_that_is_gone(path: Path) -> None:
+    path.unlink()
+    for call in (lambda: files.read(path), lambda: files.write(path, edit(path)), lambda: files.refuse_read_only(path)):
+        with pytest.raises(UsageError) as caught:
+            call()
+        assert caught.value.code == "E-FILE-MISSING"
+        assert caught.value.where == str(path)
+    assert list(path.parent.iterdir()) == []
+
+
+def test_what_cannot_be_read(path: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.nix"
+    os.mkfifo(pipe)
+    loop = tmp_path / "loop.nix"
+    loop.symlink_to(loop)
+    for place, word in ((path.parent, "folder"), (pipe, "regular"), (loop, "links"), (path / "below.nix", "Not a")):
+        with pytest.raises(Failure) as caught:
+            files.read(place)
+        assert caught.value.code == "E-FILE-READ"
+        assert word in caught.value.what
+        assert caught.value.where == str(place)
+
+
+def test_a_huge_file_is_not_read(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.truncate(2_000_001)
+    with pytest.raises(Refusal) as caught:
+        files.read(path)
+    assert caught.value.code == "E-FILE-SIZE"
+    with path.open("r+b") as file:
+        file.truncate(2_000_000)
+    assert len(files.read(path)) == 2_000_000
+
+
+def as_nobody(code: str, *arguments: str) -> str:
+    """Run Python that has no rights of root; its output."""
+    drop = "import os\nif os.geteuid() == 0:\n    os.setgroups([])\n    os.setgid(65534)\n    os.setuid(65534)\n"
+    # What is imported must be so before the rights go: the checkout may lie where nobody else may look.
+    head = "import sys\nfrom pathlib import Path\nfrom xenbump.errors import XenbumpError\n"
+    head += "from xenbump.package import files\nfrom xenbump.package.rewrite import Edit\n"
+    tail = f"path = Path(sys.argv[1])\ntry:\n    {code}\nexcept XenbumpError as error:\n    print(error)\n"
+    done = subprocess.run(
+        [sys.executable, "-c", head + drop + tail, *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def open_folder() -> Path:
+    """A folder that everybody may enter, which pytest's own are not."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    return folder
+
+
+def test_without_permission_to_read_or_write(open_folder: Path) -> None:
+    try:
+        file = open_folder / "package.nix"
+        file.write_bytes(OLD)
+        write = f"files.write(path, Edit('x', {OLD!r}, {NEW!r}))"
+        if os.geteuid() == 0:
+            file.chmod(0o600)
+            assert as_nobody("files.read(path)", str(file)).startswith(f"E-FILE-READ: {file}: ")
+            file.chmod(0o644)
+            assert as_nobody(write, str(file)) == f"E-FILE-WRITE: {file}: the file is read-only\n"
+            file.chmod(0o666)
+        else:
+            file.chmod(0o000)
+            assert as_nobody("files.read(path)", str(file)).startswith(f"E-FILE-READ: {file}: ")
+            file.chmod(0o644)
+            open_folder.chmod(0o555)
+        # The folder takes no new file, so the old one cannot be replaced in one step.
+        told = as_nobody(write, str(file))
+        assert told == f"E-FILE-WRITE: {file}: the file cannot be written: Permission denied\n"
+        assert file.read_bytes() == OLD
+        assert list(open_folder.iterdir()) == [file]
+    finally:
+        open_folder.chmod(0o755)
+        for left in open_folder.iterdir():
+            left.unlink()
+        open_folder.rmdir()

@@ -1,0 +1,1 @@
+"""From a file and a release to a plan."""
