@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _BUSY_SECONDS = 30.0
+_POLL_SECONDS = 0.02
 # Steps are looked up again for this long, then they are only in the way.
 _KEPT_SECONDS = 90 * 86400
 # Each entry brings the file from the version before to this one (`PRAGMA user_version`); entries are only ever added.
@@ -180,7 +181,7 @@ class Journal:
         try:
             with contextlib.closing(sqlite3.connect(self.path, timeout=_BUSY_SECONDS)) as db:
                 self._migrate(db)
-                db.execute("PRAGMA journal_mode = WAL")
+                _write_ahead(db)
                 yield db
         except sqlite3.Error as error:
             raise Failure("E-JOURNAL", f"the journal cannot be used: {error}", where=str(self.path)) from error
@@ -203,3 +204,20 @@ class Journal:
         if version > len(_MIGRATIONS):
             raise Failure("E-JOURNAL", "the journal was written by a newer xenbump", where=str(self.path))
         return version
+
+
+def _write_ahead(db: sqlite3.Connection) -> None:
+    """Switch to the write-ahead log, so that a reader never waits for a writer.
+
+    SQLite does not wait with this one statement while another process has the file open, so the waiting is done here.
+    """
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        try:
+            db.execute("PRAGMA journal_mode = WAL").fetchone()
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_POLL_SECONDS)
+        else:
+            return  # also where the file system cannot do it: then the old mode stays

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xenbump.errors import XenbumpError
@@ -23,7 +24,6 @@ from xenbump.upstream.repository import Repository
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from xenbump.config import Config, Package
     from xenbump.journal import Run
@@ -64,8 +64,7 @@ class Pipeline:
         self._run = run
         self._progress = progress
         self.repository = Repository(config.upstream.addresses(config.folder), config.state / "git", progress)
-        keyring = config.upstream.keyring
-        self.trust = signature.load_trust(config.folder / keyring if keyring else None, config.upstream.fingerprints)
+        self.trust = trust_of(config)
         self._listing: Listing | None = None
 
     def listing(self) -> Listing:
@@ -216,6 +215,17 @@ class Pipeline:
             return Stopped(package.name, package.file, error)
 
 
+def trust_of(config: Config) -> signature.Trust:
+    """Whose signature counts, by the configuration; a relative keyring starts from its folder.
+
+    Raises:
+        UsageError: E-KEYRING.
+    """
+    keyring = config.upstream.keyring
+    path = config.folder / Path(keyring).expanduser() if keyring else None
+    return signature.load_trust(path, config.upstream.fingerprints)
+
+
 def hash_of(config: Config, rev: str, fetcher: str, progress: Callable[[str], None]) -> SourceHash:
     """The hash that a fetcher will want for any revision of Xen.
 
@@ -231,10 +241,8 @@ def hash_of(config: Config, rev: str, fetcher: str, progress: Callable[[str], No
     repository = Repository(config.upstream.addresses(config.folder), config.state / "git", progress)
     listing = repository.listing()
     if release.version_of(rev) is not None:
-        keyring = config.upstream.keyring
-        trust = signature.load_trust(config.folder / keyring if keyring else None, config.upstream.fingerprints)
         chosen = release.named(listing.releases, rev.removeprefix("RELEASE-"), where=listing.source)
-        verified = repository.verify(chosen, trust, listing.source)
+        verified = repository.verify(chosen, trust_of(config), listing.source)
         commit, ref, signed_by = verified.commit, f"refs/tags/{rev}", verified.signed_by
     else:
         commit, ref = listing.find(rev)

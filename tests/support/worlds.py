@@ -95,8 +95,8 @@ class Stage:
         pull = self.pull
         if merged:
             self.world.in_packages("update-ref", "refs/heads/master", pull.head.sha)
-        session = f"/repos/{worlds.REPOSITORY}/pulls/{pull.number}"
-        self.ask("PATCH", session, {"state": "closed"})
+        path = f"/repos/{worlds.REPOSITORY}/pulls/{pull.number}"
+        self.ask("PATCH", path, {"state": "closed"})
 
     def ask(self, method: str, path: str, body: object) -> None:
         """Do something on GitHub as a person would."""

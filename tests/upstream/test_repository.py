@@ -18,6 +18,7 @@ from xenbump.demo.git_server import GitServer, Stall, Status
 from xenbump.demo.xen_project import File, Release, XenProject, build
 from xenbump.errors import Failure, Refusal, XenbumpError
 from xenbump.hashes import sri
+from xenbump.locks import locked
 from xenbump.process import run
 from xenbump.upstream import git
 from xenbump.upstream.repository import Repository
@@ -328,10 +329,14 @@ def test_a_fetch_that_was_killed_does_not_stop_the_next(
     """Only xenbump is killed: its git goes on in the cache for a while, and the next fetch waits for it."""
     commit = xen.commits["RELEASE-4.20.1"]
     server.fail_next("xen.git", Stall(0), times=request_number - 1)
-    server.fail_next("xen.git", Stall(1.0))
+    server.fail_next("xen.git", Stall(2.0 if request_number == 3 else 0.5))
     argv = fetching(server, tmp_path / "cache", commit)
     seen = "shallow.lock" if request_number == 3 else "HEAD"
     kill_soon(argv, tmp_path, lambda: (tmp_path / "cache").exists() and any(tmp_path.glob(f"cache/*/trees.git/{seen}")))
+    if request_number == 3:
+        # Its git waits for the objects now, and holds the lock.
+        with pytest.raises(Failure), locked(repository._cache / "lock", seconds=0):
+            pass
     assert sri.decode(repository.source_hash(commit, commit, server.url("xen.git"), "fetchgit"))
     git.call(["fsck", "--strict"], repository=store_of(tmp_path / "cache", "trees.git"))
 

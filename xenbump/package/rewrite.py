@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from xenbump.errors import Failure, Refusal
@@ -14,6 +16,8 @@ from xenbump.package import shapes
 from xenbump.plan.model import Subject
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from xenbump.nixlang.document import Document
     from xenbump.package.model import PackageFile, Shape
     from xenbump.plan.model import Plan
@@ -83,7 +87,8 @@ def write(content: bytes, plan: Plan) -> Edit:
     if said.version.value != plan.subject.version or said.hash.value != plan.subject.hash:
         raise Refusal("E-FILE-CHANGED", "the file has changed since it was planned", where=file)
     after = apply(document.source, shape.edits(said, plan)).encode("utf-8")
-    _, _, now = _read(after, file)
+    with _named(file):
+        now = shape.read(parse(decode(after, file)))
     wanted = (said.shape, plan.target.version, plan.hash, said.patches)
     if (now.shape, now.version.value, now.hash.value, now.patches) != wanted:
         raise Failure("E-EDIT-CHECK", "the edited file, read again, does not say what was planned", where=file)
@@ -91,12 +96,24 @@ def write(content: bytes, plan: Plan) -> Edit:
 
 
 def _read(content: bytes, file: str) -> tuple[Document, Shape, PackageFile]:
+    with _named(file):
+        return _recognised(content)
+
+
+@lru_cache(maxsize=4)
+def _recognised(content: bytes) -> tuple[Document, Shape, PackageFile]:
+    """A file with its shape. Kept for the step from the plan to the edit, which is made from the same bytes."""
+    document = parse(decode(content, ""))
+    shape = shapes.recognise(document)
+    return document, shape, shape.read(document)
+
+
+@contextlib.contextmanager
+def _named(file: str) -> Iterator[None]:
+    """Name the file in a refusal: the rooms below know only the place in its text."""
     try:
-        document = parse(decode(content, file))
-        shape = shapes.recognise(document)
-        return document, shape, shape.read(document)
+        yield
     except Refusal as error:
-        # The rooms below know the place in the text, not the name of the file.
         if not error.where.startswith(file):
             error.where = f"{file}, {error.where}" if error.where else file
         raise
