@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -192,7 +192,17 @@ def encode(document: msgspec.Struct) -> str:
 def schema(name: str) -> str:
     """The JSON schema (2020-12) of a document, as it lies in `docs/schemas/`."""
     described = {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(DOCUMENTS[name])}
-    return msgspec.json.format(msgspec.json.encode(described), indent=2).decode("utf-8") + "\n"
+    return msgspec.json.format(msgspec.json.encode(_in_order(described)), indent=2).decode("utf-8") + "\n"
+
+
+def _in_order(part: Any) -> Any:
+    """A schema with its alternatives in one order, which msgspec's releases do not share."""
+    if isinstance(part, dict):
+        ordered = {key: _in_order(value) for key, value in part.items()}
+        if "anyOf" in ordered:
+            ordered["anyOf"] = sorted(ordered["anyOf"], key=msgspec.json.encode)
+        return ordered
+    return [_in_order(item) for item in part] if isinstance(part, list) else part
 
 
 def hashed(found: SourceHash) -> Hash:
