@@ -15,8 +15,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from xenbump.package import rewrite
-from xenbump.plan.model import PatchChange, Plan
-from xenbump.upstream.model import VerifiedRelease
+from xenbump.plan.model import PatchChange, Plan, Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,8 +60,11 @@ def program(size: int) -> str:
 def plan(content: bytes) -> Plan:
     """The plan for the file."""
     subject = rewrite.read(content, name="xen", file="package.nix", attribute="xen")
-    release = VerifiedRelease("4.20.4", "RELEASE-4.20.4", "1" * 40, "2" * 40, "A" * 40, 0, "https://example.org")
-    return Plan(subject, release, NEW, PatchChange(keep=subject.patches))
+    tag = "RELEASE-4.20.4"
+    release = Target(
+        "4.20.4", "4.20.4", "2" * 40, f"refs/tags/{tag}", "https://example.org", tag, "1" * 40, "A" * 40, 0
+    )
+    return Plan(subject, release, NEW, PatchChange(keep=subject.patches, series=subject.patches))
 
 
 def measure(work: Callable[[], object]) -> float:

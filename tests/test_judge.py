@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.shelf import SOURCE, Shelf, diff, source
+from tests.support.shelf import SOURCE, diff, source
 from tests.upstream.support import trust_in
+from xenbump.demo.git_server import isolated_git
 from xenbump.demo.signing import SigningKey
 from xenbump.demo.xen_project import File, Release, XenProject, build
+from xenbump.demo.xenbits import Shelf
 from xenbump.errors import Refusal
 from xenbump.journal import Journal
 from xenbump.judge import Judge, Tree
 from xenbump.plan.model import Verdict
+from xenbump.process import run
 from xenbump.upstream import history
 from xenbump.upstream.library import Library
 from xenbump.upstream.repository import Repository
@@ -118,6 +121,7 @@ def test_the_tree_says_so_where_no_commit_does(court: Court, stand: Stand) -> No
     court.shelf.add(481, [("xsa481.patch", ALL)], contents=contents)
     found = court.all("fixed")
     assert [one.verdict for one in found.values()] == [Verdict.IN_RELEASE] * 2
+    assert (found[481].title, found[481].public) == ("x86: something is wrong", "2026-03-17 12:00")
     assert found[481].evidence[-1] == "tree: xsa481.patch can be taken out of the tree cleanly"
     assert not any(one.startswith("git:") for one in found[481].evidence)
 
@@ -147,7 +151,43 @@ def test_a_prerequisite_may_be_in_the_tree(court: Court) -> None:
     court.series("bare", "first", "fixed", first=0)
     verdicts = [court.one(name).verdict for name in ("bare", "first", "fixed")]
     assert verdicts == [Verdict.NEEDS_PATCH, Verdict.NEEDS_PATCH, Verdict.IN_RELEASE]
-    assert "in order" in court.one("first").evidence[-1]
+    # A package must not list what the tree has.
+    assert court.one("bare").patches == ("xsa480-0.patch", "xsa480-1.patch")
+    assert court.one("first").patches == ("xsa480-1.patch",)
+    assert "but for its prerequisites, which it has" in court.one("first").evidence[-1]
+    assert court.one("first", "xsa480-1.patch").verdict is Verdict.ALREADY_PATCHED
+
+
+def test_one_that_goes_in_on_top_of_another_only(court: Court, stand: Stand) -> None:
+    court.series("bare", "first")
+    for number, step in ((481, ("first", "fixed")), (482, ("fixed", "third")), (483, ("changed", "fixed"))):
+        name = f"xsa{number}.patch"
+        court.shelf.add(number, [(name, ALL)], contents={name: wide(stand, *step)})
+    found = court.all("bare")
+    assert [found[number].verdict for number in (480, 481, 482)] == [Verdict.NEEDS_PATCH] * 3
+    assert found[483].verdict is Verdict.CONFLICT
+    assert "on top of the others" in "".join(found[481].evidence + found[482].evidence)
+    listed = ("xsa480.patch", "xsa481.patch")
+    assert court.all("bare", "xsa480-1.patch", *listed)[481].verdict is Verdict.ALREADY_PATCHED
+
+
+def wide(stand: Stand, *step: str) -> bytes:
+    """The patch between two commits with so much context that it touches its neighbours."""
+    pair = [stand.commits[name] for name in step]
+    argv = ["git", f"--git-dir={stand.xen.path}", "diff", "-U12", *pair, "--", SOURCE]
+    return run(argv, env=isolated_git()).stdout
+
+
+def test_a_commit_that_says_so_is_doubted_where_the_patch_still_goes_in(court: Court) -> None:
+    court.series("bare", "first")
+    commit = court.stand.xen.add_commit("4.20", source(), "revert it\n\nThis is XSA-480.")
+    court.stand.commits["reverted"] = commit
+    assert court.one("reverted").verdict is Verdict.IN_RELEASE
+    found = court.one("reverted", "xsa480-1.patch")
+    assert (found.verdict, found.evidence[-1]) == (
+        Verdict.CONFLICT,
+        "tree: xsa480-?.patch can be put into the tree cleanly, in order",
+    )
 
 
 def test_a_fix_at_another_place_of_the_same_look_is_no_proof(stand: Stand, tmp_path: Path) -> None:

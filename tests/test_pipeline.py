@@ -68,13 +68,15 @@ def steps(stage: Stage) -> list[tuple[str, str, bool]]:
 # --- what the stages give --------------------------------------------------------------------------------------------
 
 
-def test_check_tells_of_a_newer_release_and_fetches_no_tree(stage: Stage) -> None:
+def test_check_tells_of_a_newer_release_and_does_not_hash_it(stage: Stage) -> None:
     outcome = only(doing(stage, lambda pipeline, one: pipeline.check(one)))
     assert isinstance(outcome, NewerRelease)
     assert (outcome.subject.version, outcome.release.version) == (START, "4.20.4")
     assert outcome.release.signed_by == stage.world.xen.key.fingerprint
     assert outcome.release.commit == stage.world.xen.commits["RELEASE-4.20.4"]
-    assert [name for _, name, _ in steps(stage)] == ["read", "list", "verify"]
+    names = [name for _, name, _ in steps(stage)]
+    assert names[:3] == ["read", "list", "verify"]
+    assert "source" not in names
     assert stage.exchanges() == []
 
 
@@ -144,9 +146,7 @@ def test_a_bump_without_an_identity_writes_nothing(stage: Stage) -> None:
 
 
 def test_a_bump_outside_of_any_checkout(stage: Stage, tmp_path: Path) -> None:
-    for name in ("xenbump.toml", FILE):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(stage.world.checkout / name, tmp_path / name)
+    shutil.copytree(stage.world.checkout, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".git"))
     config = configuration.load(tmp_path / "xenbump.toml", stage.world.env)
     with Journal(config.state).run("bump") as run:
         pipeline = Pipeline(config, run, lambda _: None)
@@ -209,6 +209,8 @@ def two(stage: Stage, text: str) -> None:
     config = path.read_text()
     path.write_text(config.replace("[[package]]", OTHER + "\n[[package]]", 1))
     (stage.world.checkout / "pkgs/other.nix").write_text(text)
+    for local in stage.world.package.parent.glob("*.patch"):
+        shutil.copy(local, stage.world.checkout / "pkgs")
     stage.commit("other: init")
 
 
@@ -257,7 +259,7 @@ def test_a_second_run_does_not_compute_again(stage: Stage) -> None:
     assert isinstance(stage.publish(dry_run=True), Planned)
     first = steps(stage)
     assert isinstance(stage.publish(dry_run=True), Planned)
-    assert [name for _, name, _ in steps(stage)[len(first) :]] == ["list"]
+    assert [name for _, name, _ in steps(stage)[len(first) :]] == ["plan", "list"]
     assert all(done for _, _, done in first)
 
 
@@ -351,6 +353,6 @@ def test_killed_while_github_answers(stage: Stage, method: str, end: str) -> Non
 def test_a_run_that_was_killed_goes_on_from_its_last_step(stage: Stage, tmp_path: Path) -> None:
     killed(stage, PATH=killer(tmp_path / "bin", "git", "before", "push"))
     before = steps(stage)
-    assert [name for _, name, done in before if done] == ["read", "list", "verify", "source", "plan"]
+    assert {"read", "list", "verify", "source", "plan"} <= {name for _, name, done in before if done}
     assert isinstance(stage.publish(), Published)
-    assert [name for _, name, _ in steps(stage)[len(before) :]] == ["list"]
+    assert [name for _, name, _ in steps(stage)[len(before) :]] == ["plan", "list"]

@@ -6,20 +6,17 @@ import contextlib
 import hashlib
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xenbump.errors import Refusal, UsageError
 from xenbump.hashes import patch, sri
 from xenbump.journal import Journal
-from xenbump.judge import Judge, Tree
+from xenbump.judge import Tree
 from xenbump.outcomes import SourceHash
 from xenbump.package import files, patches, rewrite
-from xenbump.pipeline import Pipeline
 from xenbump.upstream import release
-from xenbump.upstream.library import Library
-from xenbump.upstream.xenbits import Xenbits
+from xenbump.xen import Xen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -56,34 +53,17 @@ class Shown:
 class Advisories:
     """The advisories, for one run. Made by `opened`."""
 
-    def __init__(self, config: Config, run: Run, xenbits: Xenbits, progress: Callable[[str], None]) -> None:
+    def __init__(self, config: Config, xen: Xen) -> None:
         self._config = config
-        self._pipeline = Pipeline(config, run, progress)
-        self._library = Library(xenbits, self._pipeline.trust, run)
-        self._run = run
-        self._progress = progress
-        self._judge: Judge | None = None
-
-    def judge(self) -> Judge:
-        """The judge; made when it is first needed, because it asks the repository."""
-        if self._judge is None:
-            self._judge = Judge(
-                self._pipeline.repository,
-                self._pipeline.listing(),
-                self._library,
-                memory=self._run,
-                now=datetime.now(UTC),
-                progress=self._progress,
-            )
-        return self._judge
+        self._xen = xen
 
     def index(self) -> tuple[Entry, ...]:
         """What the index lists, lowest number first."""
-        return self._library.index()
+        return self._xen.library.index()
 
     def show(self, number: int) -> Shown:
         """An advisory, verified, with the releases that have its fix."""
-        judge = self.judge()
+        judge = self._xen.judge
         return Shown(judge.text(number), judge.first_releases(number, OLDEST_BRANCH))
 
     def patch(self, number: int, name: str) -> tuple[bytes, str]:
@@ -92,11 +72,11 @@ class Advisories:
         Raises:
             Refusal: E-XSA-UNKNOWN when the advisory lists no such patch, or its table was not understood.
         """
-        text = self._library.read(self._library.entry(number)).text
+        text = self._xen.library.read(self._xen.library.entry(number)).text
         for line in text.advisory.lines if text is not None and text.advisory is not None else ():
             for file in line.files:
                 if file.name == name and text is not None:
-                    return self._library.patch(file), text.signed_by
+                    return self._xen.library.patch(file), text.signed_by
         why = f" ({text.code}: {text.what})" if text is not None and text.code else ""
         raise Refusal("E-XSA-UNKNOWN", f"XSA-{number} lists no patch {name}{why}")
 
@@ -110,6 +90,9 @@ class Advisories:
         )
         names = (patches.advisory_file(patch.url) for patch in subject.patches)
         listed = frozenset(name for name in names if name is not None)
+        if subject.rev is not None and release.base_of(subject.version) is not None:
+            tree = Tree(subject.version, release.branch_of(subject.version), subject.rev, subject.rev)
+            return Audit(package.name, subject.version, subject.rev, self._xen.judge.decisions(tree, listed))
         return self._of_release(subject.version, package.name, listed)
 
     def of_version(self, version: str) -> Audit:
@@ -126,42 +109,36 @@ class Advisories:
         if version is not None:
             return self._of_release(version, tag, frozenset())
         match = _CANDIDATE.fullmatch(tag)
-        listing = self._pipeline.listing()
+        listing = self._xen.listing()
         if match is None:
             raise Refusal(
                 "E-REV-UNKNOWN", f"{tag!r} is no tag of a release or a release candidate", where=listing.source
             )
         commit, ref = listing.find(tag)
-        return Audit(tag, tag, tag, self.judge().decisions(Tree(tag, match[1], commit, ref)))
+        return Audit(tag, tag, tag, self._xen.judge.decisions(Tree(tag, match[1], commit, ref)))
 
     def since(self, branch: str) -> tuple[Audit, ...]:
         """The audits of all releases from a branch on, oldest version first."""
         wanted = [
             one.version
-            for one in self._pipeline.listing().releases
+            for one in self._xen.listing().releases
             if one.commit is not None and release.order(one.branch) >= release.order(branch)
         ]
         return tuple(self.of_version(version) for version in wanted)
 
     def _of_release(self, version: str, name: str, listed: frozenset[str]) -> Audit:
-        listing = self._pipeline.listing()
+        listing = self._xen.listing()
         chosen = release.named(listing.releases, version, where=listing.source)
-        verified = self._pipeline.verified("", chosen)
+        verified = self._xen.verified("", chosen)
         tree = Tree(version, chosen.branch, verified.commit, f"refs/tags/{chosen.tag}")
-        return Audit(name, version, chosen.tag, self.judge().decisions(tree, listed))
+        return Audit(name, version, chosen.tag, self._xen.judge.decisions(tree, listed))
 
 
 @contextlib.contextmanager
 def opened(config: Config, run: Run, progress: Callable[[str], None]) -> Iterator[Advisories]:
     """The advisories that the configuration points to, for the time of a `with` block."""
-    root = config.upstream.xsa
-    if "://" not in root:
-        root = str(config.folder / root)
-    xenbits = Xenbits(root, config.state / "xsa", progress)
-    try:
-        yield Advisories(config, run, xenbits, progress)
-    finally:
-        xenbits.close()
+    with contextlib.closing(Xen(config, run, progress)) as xen:
+        yield Advisories(config, xen)
 
 
 def subjects(

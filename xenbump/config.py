@@ -67,6 +67,8 @@ class Package(_Table, frozen=True):
     track: str = "branch"
     strategy: Literal["patches", "stable-tip", "always-stable-tip"] = "patches"
     efi: Literal["keep"] | bool = "keep"
+    # What a person has decided on advisories, with the reason, by number: nothing is added or dropped for those.
+    decided: dict[str, str] = {}
 
 
 class Verify(_Table, frozen=True):
@@ -291,7 +293,11 @@ def _check(file: _File, text: str, path: Path) -> None:
                 package.track in {"branch", "latest"} or is_branch(package.track),
                 'it is "branch", "latest" or a branch such as "4.20"',
             ),
-            ("strategy", package.strategy == "patches", 'this version of xenbump follows releases only: "patches"'),
+            (
+                "decided",
+                all(re.fullmatch(r"[1-9]\d{0,4}", key, re.ASCII) and why for key, why in package.decided.items()),
+                "each key is the number of an advisory, each value the reason",
+            ),
             ("efi", package.efi == "keep", 'this version of xenbump leaves the toggle as it is: "keep"'),
         ):
             if not fits:

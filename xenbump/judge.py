@@ -6,7 +6,7 @@ the commit and the patches' digests. A warm audit asks only the index.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from xenbump.errors import Failure
@@ -24,10 +24,30 @@ if TYPE_CHECKING:
 
     from xenbump.upstream.advisory import Advisory, ResolutionLine
     from xenbump.upstream.history import Fixes
-    from xenbump.upstream.library import Library, Listed, Memory
+    from xenbump.upstream.index import Entry
+    from xenbump.upstream.library import Library, Listed, Memory, Text
     from xenbump.upstream.model import Listing
     from xenbump.upstream.release import Release
     from xenbump.upstream.repository import Repository
+
+
+@dataclass(frozen=True, slots=True)
+class _Missing:
+    """An advisory whose patches a tree may lack: what it was decided on, and the bytes of its patches."""
+
+    item: Listed
+    advisory: Advisory
+    facts: TreeFacts
+    line: ResolutionLine
+    series: tuple[bytes, ...] = field(repr=False)
+
+    @property
+    def number(self) -> int:
+        return self.advisory.number
+
+    @property
+    def state(self) -> PatchState:
+        return self.facts.states[self.line.glob]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +90,18 @@ class Judge:
         self._progress = progress
         self._read: dict[int, Listed] = {}
 
-    def decisions(self, tree: Tree, listed: frozenset[str] = frozenset()) -> tuple[Decision, ...]:
+    def decisions(
+        self, tree: Tree, listed: frozenset[str] = frozenset(), *, doubted: frozenset[int] = frozenset()
+    ) -> tuple[Decision, ...]:
         """A decision for each advisory that xenbits lists, lowest number first.
+
+        Where a commit says that it fixes an advisory, the tree is asked as well only for those whose patches are listed
+        and those in `doubted`: to ask it for all of them would take minutes.
 
         Args:
             tree: the tree that the package is made of.
             listed: the names of the patches that the package file lists.
+            doubted: the advisories for which the tree is to confirm what its commits say.
 
         Raises:
             XenbumpError: something could not be had, or must not be believed.
@@ -83,15 +109,27 @@ class Judge:
         fixes = history.fixed_in(
             self._repository, self._listing, tree.commit, tree.ref, branch=tree.branch, memory=self._memory
         )
-        found = []
+        found: dict[int, Decision] = {}
+        missing: list[_Missing] = []
         for entry in self._library.index():
             if not entry.is_published:
-                found.append(decision.untold(entry, self._now))
+                found[entry.number] = _described(decision.untold(entry, self._now), entry)
             elif entry.number in fixes.before:
-                found.append(_before(entry.number, tree, fixes))
+                found[entry.number] = _described(_before(entry.number, tree, fixes), entry)
             else:
-                found.append(self._decide(self.text(entry.number), tree, fixes, listed))
-        return tuple(found)
+                item = self.text(entry.number)
+                decided = self._decide(item, tree, fixes, listed, missing, doubted=entry.number in doubted)
+                found[entry.number] = _described(decided, entry, item.text)
+        for one in self._on_top(tree, missing):
+            again = decision.decide(one.advisory, one.facts, public=one.item.entry.public_time, listed=listed)
+            found[one.number] = _described(again, one.item.entry, one.item.text)
+        return tuple(found.values())
+
+    def fixed(self, tree: Tree) -> frozenset[int]:
+        """The advisories that commits in a tree's history say they fix."""
+        return history.fixed_in(
+            self._repository, self._listing, tree.commit, tree.ref, branch=tree.branch, memory=self._memory
+        ).numbers
 
     def text(self, number: int) -> Listed:
         """An advisory with its verified text; each is read once."""
@@ -99,18 +137,63 @@ class Judge:
             self._read[number] = self._library.read(self._library.entry(number))
         return self._read[number]
 
-    def _decide(self, item: Listed, tree: Tree, fixes: Fixes, listed: frozenset[str]) -> Decision:
+    def _decide(
+        self,
+        item: Listed,
+        tree: Tree,
+        fixes: Fixes,
+        listed: frozenset[str],
+        missing: list[_Missing],
+        *,
+        doubted: bool,
+    ) -> Decision:
+        """Decide on one advisory; what its tree may lack is put on the list `missing`."""
         number, text = item.entry.number, item.text
         if text is None:
             return decision.untold(item.entry, self._now)
         facts = TreeFacts(tree.name, tree.branch, fixes.numbers, history.cut_of(tree.branch, self._listing))
         if text.advisory is None:
             return decision.unread(number, facts, text.code, text.what)
-        if number not in fixes.numbers:
-            states = {line.glob: self._tried(tree, line) for line in _to_try(text.advisory, tree.branch)}
-            heard = {glob: state for glob, state in states.items() if state is not None}
-            facts = TreeFacts(facts.name, facts.branch, facts.fixed, facts.cut, heard)
+        marked = number in fixes.numbers
+        if not marked or doubted or not listed.isdisjoint(_names(text.advisory)):
+            for line in _to_try(text.advisory, tree.branch):
+                heard = self._tried(tree, line)
+                if heard is not None:
+                    facts = replace(facts, states={line.glob: heard[0]})
+                    if not marked and heard[0] is not PatchState.IN:
+                        missing.append(_Missing(item, text.advisory, facts, line, heard[1]))
         return decision.decide(text.advisory, facts, public=item.entry.public_time, listed=listed)
+
+    def _on_top(self, tree: Tree, missing: list[_Missing]) -> list[_Missing]:
+        """Those that the tree takes only on top of others that it lacks, too; lowest number first.
+
+        The parts of a file touch each other: what was published later is often made for a tree that has the rest.
+        """
+        unclear = {one.number for one in missing if one.state is PatchState.UNCLEAR}
+        named = [one for one in missing if tree.branch and one.line.range.covers(tree.branch)]
+        if not unclear or len(named) < 2:  # noqa: PLR2004 - there is nothing to be on top of
+            return []
+
+        def work() -> tuple[int, ...]:
+            self._progress(f"trying {len(named)} advisories together on {tree.name}")
+            store = self._repository.with_tree(tree.commit, tree.ref, self._listing.source)
+            stack = list(named)
+            with trial.on_tree(store, tree.commit) as tried:
+                while stack:
+                    owners = [one for one in stack for _ in one.series]
+                    place = tried.goes_in([content for one in stack for content in one.series])
+                    if place is None:
+                        break
+                    stack.remove(owners[place])
+            return tuple(one.number for one in stack)
+
+        given = (tree.commit, [(one.number, [file.sha256 for file in one.line.files], one.state) for one in named])
+        fit = self._memory.step("", "together", given, tuple[int, ...], work)
+        return [
+            replace(one, facts=replace(one.facts, states={one.line.glob: PatchState.ON_TOP}))
+            for one in named
+            if one.number in unclear and one.number in fit
+        ]
 
     def first_releases(self, number: int, since: str) -> dict[str, str | None]:
         """The first release of each branch that has the fix of an advisory, by what its commits say.
@@ -148,8 +231,8 @@ class Judge:
             self._repository, self._listing, one.commit or "", ref, branch=one.branch, memory=self._memory
         )
 
-    def _tried(self, tree: Tree, line: ResolutionLine) -> PatchState | None:
-        """What the tree says of a line's series; None where a patch could not be had.
+    def _tried(self, tree: Tree, line: ResolutionLine) -> tuple[PatchState, tuple[bytes, ...]] | None:
+        """What the tree says of a line's series, and what is left to put in; None where a patch could not be had.
 
         Without that witness the decision rests on table and history, which can only make an advisory count as missing.
         """
@@ -159,20 +242,20 @@ class Judge:
             self._progress(f"{line.glob} was not tried on {tree.name}: {error}")
             return None
 
-    def _try(self, tree: Tree, line: ResolutionLine) -> PatchState:
+    def _try(self, tree: Tree, line: ResolutionLine) -> tuple[PatchState, tuple[bytes, ...]]:
+        series = [self._library.patch(file) for file in line.files]
 
         def work() -> PatchState:
-            series = []
-            for file in line.files:
-                content = self._library.patch(file)
+            for content in series:
                 patch.parse(content)  # it must not reach out of the tree
-                series.append(content)
             self._progress(f"trying {line.glob} on {tree.name}")
             store = self._repository.with_tree(tree.commit, tree.ref, self._listing.source)
             return _state(store, tree.commit, series, prerequisites=sum(file.prerequisite for file in line.files))
 
         given = (tree.commit, tuple(file.sha256 for file in line.files))
-        return self._memory.step("", "trial", given, PatchState, work)
+        state = self._memory.step("", "trial", given, PatchState, work)
+        rest = [content for content, file in zip(series, line.files, strict=True) if not file.prerequisite]
+        return state, tuple(rest if state is PatchState.REST_OUT else series)
 
 
 def _to_try(advisory: Advisory, branch: str) -> Sequence[ResolutionLine]:
@@ -186,9 +269,24 @@ def _state(store: Path, commit: str, series: list[bytes], *, prerequisites: int)
         if tried.comes_out(series) is None:
             # Where code repeats itself, a series may fit one place with the fix and another without it.
             return PatchState.UNCLEAR if tried.goes_in(series) is None else PatchState.IN
-        if prerequisites and tried.comes_out(series[:prerequisites]) is None:
-            series = series[prerequisites:]
-        return PatchState.OUT if tried.goes_in(series) is None else PatchState.UNCLEAR
+        if tried.goes_in(series) is None:
+            return PatchState.OUT
+        rest = series[prerequisites:]
+        if prerequisites and rest and tried.comes_out(series[:prerequisites]) is None and tried.goes_in(rest) is None:
+            return PatchState.REST_OUT
+        return PatchState.UNCLEAR
+
+
+def _names(advisory: Advisory) -> frozenset[str]:
+    return frozenset(file.name for line in advisory.lines for file in line.files)
+
+
+def _described(one: Decision, entry: Entry, text: Text | None = None) -> Decision:
+    """A decision with what the advisory is called and when it was published; the signed text comes before the index."""
+    public = "" if entry.public_time is None else f"{entry.public_time:%Y-%m-%d %H:%M}"
+    if text is None:
+        return replace(one, title=entry.title or "", cves=entry.cves, public=public)
+    return replace(one, title=text.title, cves=text.cves, public=public)
 
 
 def _before(number: int, tree: Tree, fixes: Fixes) -> Decision:

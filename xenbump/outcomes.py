@@ -9,7 +9,7 @@ from xenbump.errors import XenbumpError  # noqa: TC001 - part of the public type
 
 if TYPE_CHECKING:
     from xenbump.package.rewrite import Edit
-    from xenbump.plan.model import Plan, Subject
+    from xenbump.plan.model import Decision, Plan, Subject
     from xenbump.publish.github import PullRequest
     from xenbump.publish.message import Message
     from xenbump.upstream.model import VerifiedRelease
@@ -17,17 +17,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class UpToDate:
-    """The file packages the release that it should."""
+    """The file packages what it should; `decisions` are those of a plan that had nothing to change."""
 
     subject: Subject
+    decisions: tuple[Decision, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class NewerRelease:
-    """There is a newer release, and its signature is good."""
+    """There is a newer release, and its signature is good; `decisions`: on advisories that are open in the file."""
 
     subject: Subject
     release: VerifiedRelease
+    decisions: tuple[Decision, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsPatches:
+    """There is no newer release, and the file as it is leaves advisories open; `decisions` are those on them."""
+
+    subject: Subject
+    decisions: tuple[Decision, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,4 +101,4 @@ class SourceHash:
     source: str
 
 
-Outcome = UpToDate | NewerRelease | Planned | Written | Published | Stopped
+Outcome = UpToDate | NewerRelease | NeedsPatches | Planned | Written | Published | Stopped

@@ -6,48 +6,41 @@ when it is started again. An error stops the work on one package, not on the oth
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xenbump.errors import XenbumpError
-from xenbump.outcomes import NewerRelease, Outcome, Planned, Published, SourceHash, Stopped, UpToDate, Written
+from xenbump.outcomes import (
+    NeedsPatches,
+    NewerRelease,
+    Outcome,
+    Planned,
+    Published,
+    SourceHash,
+    Stopped,
+    UpToDate,
+    Written,
+)
 from xenbump.package import files, rewrite
 from xenbump.plan import plan as planning
 from xenbump.plan import target
 from xenbump.plan.model import Plan, Subject
+from xenbump.planner import Planner
 from xenbump.publish import message
-from xenbump.upstream import release, signature, tree
-from xenbump.upstream.model import Listing, VerifiedRelease
+from xenbump.upstream import release
 from xenbump.upstream.repository import Repository
+from xenbump.xen import Xen, trust_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from xenbump.config import Config, Package
     from xenbump.journal import Run
     from xenbump.publish.branch import Checkout
     from xenbump.publish.message import Message
     from xenbump.upstream.release import Release
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """What the journal keeps of a listing."""
-
-    source: str
-    releases: int
-    newest: str
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """What a release's tree gives: its own version, and the hash for a fetcher."""
-
-    tree_version: str
-    hash: str
 
 
 class Pipeline:
@@ -63,46 +56,45 @@ class Pipeline:
         self._config = config
         self._run = run
         self._progress = progress
-        self.repository = Repository(config.upstream.addresses(config.folder), config.state / "git", progress)
-        self.trust = trust_of(config)
-        self._listing: Listing | None = None
+        self._xen = Xen(config, run, progress)
+        self._planner = Planner(self._xen, run, progress)
 
-    def listing(self) -> Listing:
-        """What the upstream has; asked for once in a run."""
-        if self._listing is None:
-            self._run.step("", "list", self.repository.addresses, Listed, self._list, again=False)
-        if self._listing is None:
-            wrong = "the listing step ended without a listing"
-            raise AssertionError(wrong)
-        return self._listing
-
-    def _list(self) -> Listed:
-        self._progress("asking for releases")
-        self._listing = listing = self.repository.listing()
-        known = listing.releases
-        digest = hashlib.sha256("\n".join(f"{oid} {name}" for name, oid in sorted(listing.refs.items())).encode())
-        return Listed(listing.source, len(known), known[-1].version if known else "", digest.hexdigest())
+    def close(self) -> None:
+        """Close the connections."""
+        self._xen.close()
 
     def check(self, package: Package) -> Outcome:
-        """Whether there is a newer release for a package; its signature is judged, its tree not fetched."""
+        """Whether there is a newer release for a package, its signature judged; and the advisories open in the file."""
 
         def work() -> Outcome:
             subject = self._read(package, files.read(self._config.file_of(package)))
-            chosen = self._choose(subject, package, "")
-            return UpToDate(subject) if chosen is None else NewerRelease(subject, self.verified(package.name, chosen))
+            chosen = self._choose(subject, package)
+            # Judged first: what is signed badly is refused before more is asked for.
+            verified = None if chosen is None else self._xen.verified(package.name, chosen)
+            still_open = self._planner.open_advisories(package, subject)
+            if verified is not None:
+                return NewerRelease(subject, verified, still_open)
+            return NeedsPatches(subject, still_open) if still_open else UpToDate(subject)
 
         return self._settled(package, work)
 
-    def plan(self, package: Package, to: str = "") -> Outcome:
+    def plan(self, package: Package, to: str = "", *, security_only: bool = False) -> Outcome:
         """Plan the change to a package's file in the working tree, and compute the edit; nothing is written."""
-        return self._settled(package, lambda: self._planned(package, files.read(self._config.file_of(package)), to))
 
-    def bump(self, package: Package, to: str, *, commit: bool) -> Outcome:
+        def work() -> Outcome:
+            path = self._config.file_of(package)
+            content = files.read(path)
+            return self._planned(package, content, to, local=lambda name: _beside(path, name), only=security_only)
+
+        return self._settled(package, work)
+
+    def bump(self, package: Package, to: str, *, commit: bool, security_only: bool = False) -> Outcome:
         """Plan, and edit the file in place; commit it to the current branch if asked to."""
 
         def work() -> Outcome:
             path = self._config.file_of(package)
-            outcome = self._planned(package, files.read(path), to)
+            content = files.read(path)
+            outcome = self._planned(package, content, to, local=lambda name: _beside(path, name), only=security_only)
             if not isinstance(outcome, Planned):
                 return outcome
             files.refuse_read_only(path)
@@ -121,7 +113,7 @@ class Pipeline:
 
         return self._settled(package, work)
 
-    def publish(self, package: Package, to: str, *, dry_run: bool) -> Outcome:
+    def publish(self, package: Package, to: str, *, dry_run: bool, security_only: bool = False) -> Outcome:
         """Plan from the base branch's file, and open or update the pull request; `dry_run` stops before that."""
 
         def work() -> Outcome:
@@ -130,7 +122,7 @@ class Pipeline:
             path = self._config.file_of(package)
             files.read(path)  # a missing file is said before anything about git
             publisher = Publisher(self._config, path, self._run, self._progress)
-            outcome = self._planned(package, publisher.content(), to)
+            outcome = self._planned(package, publisher.content(), to, local=publisher.beside, only=security_only)
             if not isinstance(outcome, Planned):
                 return outcome
             publisher.checkout.refuse_changes({publisher.name: outcome.edit.after})
@@ -144,30 +136,6 @@ class Pipeline:
 
         return self._settled(package, work)
 
-    def verified(self, package: str, chosen: Release) -> VerifiedRelease:
-        """A release with its signature judged."""
-        listing = self.listing()
-        trust = (hashlib.sha256(self.trust.keyring).hexdigest(), sorted(self.trust.fingerprints))
-        return self._run.step(
-            package,
-            "verify",
-            (chosen, trust),
-            VerifiedRelease,
-            lambda: self.repository.verify(chosen, self.trust, listing.source),
-        )
-
-    def source(self, package: str, verified: VerifiedRelease, fetcher: str) -> Source:
-        """The version and hash of a verified release's tree."""
-
-        def work() -> Source:
-            ref = f"refs/tags/{verified.tag}"
-            with self.repository.objects(verified.commit, ref, verified.source) as objects:
-                makefile = objects.file(objects.commit(verified.commit).tree, tree.MAKEFILE)
-                version = tree.version(makefile, verified.tag)
-            return Source(version, self.repository.source_hash(verified.commit, ref, verified.source, fetcher))
-
-        return self._run.step(package, "source", (verified.commit, verified.tag, fetcher), Source, work)
-
     def _read(self, package: Package, content: bytes) -> Subject:
         given = (hashlib.sha256(content).hexdigest(), package.name, package.file, package.attribute)
         return self._run.step(
@@ -180,26 +148,26 @@ class Pipeline:
             ),
         )
 
-    def _choose(self, subject: Subject, package: Package, to: str) -> Release | None:
-        listing = self.listing()
-        chosen = target.choose(subject, listing, track=package.track, to=to)
+    def _choose(self, subject: Subject, package: Package) -> Release | None:
+        chosen = target.choose(subject, self._xen.listing(), track=package.track)
         self._run.checked(package.name, subject.version if chosen is None else chosen.version)
         return chosen
 
-    def _planned(self, package: Package, content: bytes, to: str) -> UpToDate | Planned:
+    def _planned(
+        self, package: Package, content: bytes, to: str, *, local: Callable[[str], bytes | None], only: bool
+    ) -> UpToDate | Planned:
         subject = self._read(package, content)
-        chosen = self._choose(subject, package, to)
-        if chosen is None:
-            return UpToDate(subject)
-        verified = self.verified(package.name, chosen)
-        source = self.source(package.name, verified, subject.fetcher)
         plan = self._run.step(
             package.name,
             "plan",
-            (subject, verified, source),
+            (subject, package, to, only),
             Plan,
-            lambda: planning.make(subject, verified, source.hash, source.tree_version),
+            lambda: self._planner.plan(package, subject, local=local, to=to, security_only=only),
+            again=False,  # advisories and local patches may be others each time; what is costly is remembered below
         )
+        self._run.checked(package.name, plan.target.version)
+        if planning.is_idle(plan):
+            return UpToDate(subject, plan.decisions)
         edit = rewrite.write(content, plan)
         if not files.nix_parses(edit):
             self._progress("Nix is not at hand to parse the edited file; it was read again by xenbump alone")
@@ -215,15 +183,11 @@ class Pipeline:
             return Stopped(package.name, package.file, error)
 
 
-def trust_of(config: Config) -> signature.Trust:
-    """Whose signature counts, by the configuration; a relative keyring starts from its folder.
-
-    Raises:
-        UsageError: E-KEYRING.
-    """
-    keyring = config.upstream.keyring
-    path = config.folder / Path(keyring).expanduser() if keyring else None
-    return signature.load_trust(path, config.upstream.fingerprints)
+@contextlib.contextmanager
+def opened(config: Config, run: Run, progress: Callable[[str], None]) -> Iterator[Pipeline]:
+    """The stages, for the time of a `with` block."""
+    with contextlib.closing(Pipeline(config, run, progress)) as found:
+        yield found
 
 
 def hash_of(config: Config, rev: str, fetcher: str, progress: Callable[[str], None]) -> SourceHash:
@@ -272,3 +236,11 @@ def _digests(planned: Planned) -> tuple[str, str, str]:
 def _write(path: Path, planned: Planned) -> bool:
     files.write(path, planned.edit)
     return True
+
+
+def _beside(path: Path, name: str) -> bytes | None:
+    """The content of a file that is named from the folder of another one; None where there is none."""
+    try:
+        return files.read(path.parent / name)
+    except XenbumpError:
+        return None

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.advisories import build, render
-from tests.support.shelf import Shelf, diff, source
+from tests.support.shelf import diff, source
 from tests.support.worlds import staged
+from xenbump.demo.advisory_text import build, render
+from xenbump.demo.xenbits import Shelf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +37,7 @@ class Place:
         self.shelf.add(481, [("xsa481.patch", ALL)], contents={"xsa481.patch": patch}, cves=["CVE-2026-12345"])
         self.shelf.add(496, [("xsa496.patch", "xen-unstable - Xen 4.21.x")], contents={"xsa496.patch": patch})
         self.shelf.listed(500, public_time="2099-01-01 12:00")
-        stage.configure(r"\[upstream\]\n", f'[upstream]\nxsa = "{self.shelf.folder}"\n')
+        stage.configure(r'xsa = "[^"]*"\n', f'xsa = "{self.shelf.folder}"\n')
 
     def call(self, *arguments: str, status: int = 0) -> CompletedProcess[str]:
         done = self.stage.call(*arguments)
@@ -89,7 +90,7 @@ def test_what_the_tree_has_is_listed_on_demand(place: Place) -> None:
     assert "4.20.5 has the fix of XSA-481" not in place.call("audit", "--version", "4.20.5").stdout
     assert "4.20.5 has the fix of XSA-481" in place.call("audit", "--version", "4.20.5", "--all").stdout
     markdown = place.call("audit", "--version", "4.20.5", "--markdown", "--all").stdout
-    assert "/advisory-481.html) | in-release | 4.20.5 has the fix of XSA-481 |" in markdown
+    assert "/advisory-481.html) | in-release | `4.20.5 has the fix of XSA-481` |" in markdown
 
 
 def test_all_releases_from_a_branch_on(place: Place) -> None:

@@ -95,7 +95,7 @@ def test_bump(stage: Stage) -> None:
     assert entry["commit"] == stage.world.in_checkout("rev-parse", "HEAD")
     assert 'version = "4.20.4"' in stage.world.package.read_text()
     again = stage.call("bump")
-    assert (again.returncode, again.stdout) == (0, f"xen: 4.20.4 is up to date ({FILE})\n")
+    assert (again.returncode, again.stdout.splitlines()[0]) == (0, f"xen: 4.20.4 is up to date ({FILE})")
     check = stage.call("check", "--json")
     assert (check.returncode, document(check, "check")["packages"][0]["outcome"]) == (0, "up-to-date")
 

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,6 +86,20 @@ def test_an_expired_key_is_told_from_a_valid_one(tmp_path: Path) -> None:
         done = verify(tmp_path, old, old.sign_detached(TEXT), TEXT)
     assert b"EXPKEYSIG" in done.stdout
     assert b"GOODSIG" not in done.stdout
+
+
+def test_an_older_key_signs_at_any_time_since(tmp_path: Path, key: SigningKey) -> None:
+    def signed_at(signer: SigningKey, at: int | None) -> int:
+        done = verify(tmp_path, signer, signer.sign_detached(TEXT, at), TEXT)
+        assert (done.status, b"GOODSIG" in done.stdout) == (0, True)
+        return int(next(line.split()[4] for line in done.stdout.decode().splitlines() if " VALIDSIG " in line))
+
+    start = int(time.time())
+    with SigningKey(made_at=1_767_614_400) as old:
+        assert signed_at(old, 1_767_614_400) == 1_767_614_400
+        assert signed_at(old, 1_770_000_000) == 1_770_000_000
+        # Before the key was there, nothing was signed with it.
+        assert min(signed_at(old, 1_767_614_399), signed_at(old, None), signed_at(key, 1_770_000_000)) >= start
 
 
 def test_a_key_like_xens(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.nixlang.support import FIXTURES
 from xenbump.nixlang import Document, bindings, body, call, inherits, operands, parse, resolve, walk
-from xenbump.nixlang.find import ancestors
+from xenbump.nixlang.find import ancestors, visible
 from xenbump.nixlang.tree import AttrSet, Binding, Formal, Identifier, Inherit, Let, List, String
 
 
@@ -163,3 +163,17 @@ def test_lists_in_files() -> None:
     optional = call(second)
     assert optional is not None
     assert optional.name == "lib.optionals"
+
+
+def test_what_a_name_would_mean_at_a_place() -> None:
+    document = parse("{ a, b ? 1, ... }@all: let c = 1; in with d; x: rec { e = { f = 1; }; inherit g; }")
+    inner, outer = (
+        next(one for one in walk(document) if isinstance(one, AttrSet) and one.recursive is recursive)
+        for recursive in (False, True)
+    )
+    kinds = {"a": Formal, "b": Formal, "all": Identifier, "c": Binding, "x": Identifier, "e": Binding, "g": Inherit}
+    for place in (inner, outer):
+        for name, kind in kinds.items():
+            assert isinstance(visible(document, place, name), kind)
+        # What only a `with` or nothing brings, and what a set that is not `rec` has for others.
+        assert [visible(document, place, name) for name in ("d", "f", "z")] == [None, None, None]

@@ -46,6 +46,7 @@ def test_what_a_file_says(shape: str) -> None:
     ]
     assert said.patches[3].hash == "sha256-mHoY+Y8klwLYOo4LZCwYcNsB1BcBbSa1nQOn3NueDdI="
     assert [patch.hash is None for patch in said.patches[:4]] == [True, True, False, False]
+    assert (said.rev, said.upstream_version) == (None, None)
     assert said.warnings == ()
 
 
@@ -213,14 +214,19 @@ def test_an_option_of_the_fetcher_is_refused(shape: str, option: str, name: str)
         (DERIVED, f'hash = "{OLD_HASH}"', "hash = lib.fakeHash", "E-NOT-LITERAL"),
         (LITERAL, 'owner = "xen-project"', "inherit owner", "E-NOT-LITERAL"),
         (LITERAL, "  src = fetchFromGitHub {", "  source = fetchFromGitHub {", "E-SHAPE-UNKNOWN"),
-        (LITERAL, 'version = "4.20.3"', 'version = "4.20.3-unstable-2025-07-09"', "E-VERSION-FORM"),
+        (LITERAL, 'version = "4.20.3"', 'version = "4.20.3-unstable-2025-07-09"', "E-TAG-DISAGREES"),
+        (DERIVED, 'version = "4.20.3"', 'version = "4.20.3-unstable-2025-07-09"', "E-TAG-DISAGREES"),
+        (LITERAL, 'version = "4.20.3"', 'version = "4.20.3-unstable-2025-7-9"', "E-VERSION-FORM"),
+        (LITERAL, 'version = "4.20.3"', 'version = "4.20-unstable-2025-07-09"', "E-VERSION-FORM"),
         (LITERAL, 'version = "4.20.3"', 'version = "4.20"', "E-VERSION-FORM"),
         (DERIVED, 'version = "4.20.3"', 'version = "4.20.3-rc1"', "E-VERSION-FORM"),
         (DERIVED, 'version = "4.20.3"', 'version = "4.20.03"', "E-VERSION-FORM"),
         (DERIVED, 'version = "4.20.3"', 'version = "4.20.٣"', "E-VERSION-FORM"),
         (DERIVED, 'version = "4.20.3"', 'version = ""', "E-VERSION-FORM"),
         (LITERAL, 'tag = "RELEASE-4.20.3"', 'tag = "RELEASE-4.20.2"', "E-TAG-DISAGREES"),
-        (LITERAL, 'tag = "RELEASE-4.20.3"', f'rev = "{"a" * 40}"', "E-TAG-DISAGREES"),
+        (LITERAL, 'tag = "RELEASE-4.20.3"', f'tag = "{"a" * 40}"', "E-TAG-DISAGREES"),
+        (LITERAL, 'tag = "RELEASE-4.20.3"', f'rev = "{"a" * 39}"', "E-TAG-DISAGREES"),
+        (LITERAL, 'tag = "RELEASE-4.20.3"', f'rev = "{"A" * 40}"', "E-TAG-DISAGREES"),
         (LITERAL, 'tag = "RELEASE-4.20.3"', 'tag = "4.20.3"', "E-TAG-DISAGREES"),
     ],
 )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from xenbump.plan.model import Patch, Subject
-from xenbump.upstream.model import Listing, VerifiedRelease
+from xenbump.plan.model import Patch, Subject, Target
+from xenbump.upstream.model import Listing
 
 OID = "0123456789abcdef0123456789abcdef01234567"
 
@@ -28,14 +28,16 @@ def listing(*versions: str) -> Listing:
     return Listing("the place", {f"refs/tags/RELEASE-{version}": OID for version in versions})
 
 
-def verified(version: str) -> VerifiedRelease:
+def target(version: str) -> Target:
     """A release whose signature was good."""
-    return VerifiedRelease(
+    return Target(
         version=version,
+        tree_version=version,
+        commit=OID[::-1],
+        ref=f"refs/tags/RELEASE-{version}",
+        source="the place",
         tag=f"RELEASE-{version}",
         tag_object=OID,
-        commit=OID[::-1],
         signed_by="F" * 40,
         signed_at=1_767_614_400,
-        source="the place",
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from tests.plan.support import listing, subject
 from tests.upstream.support import real_listing
 from xenbump.errors import Refusal
-from xenbump.plan.target import choose
+from xenbump.plan.target import choose, tip
 from xenbump.upstream import release
 from xenbump.upstream.model import Listing
 
@@ -88,3 +90,41 @@ def test_a_branch_leads_to_its_newest_and_never_back(versions: set[tuple[int, ..
         chosen = choose(subject(".".join(map(str, here))), listed, track=track)
         best = max(among)
         assert (chosen.version if chosen else None) == (None if best == here else ".".join(map(str, best)))
+
+
+PINNED = "4.20.4-unstable-2026-01-31"
+
+
+@pytest.mark.parametrize(
+    ("version", "track", "to", "target"),
+    [
+        (PINNED, "branch", "", "4.20.10"),
+        ("4.20.11-unstable-2026-01-31", "branch", "", None),
+        (PINNED, "latest", "", "4.21.2"),
+        (PINNED, "branch", "4.20.4", "4.20.4"),
+    ],
+)
+def test_from_a_pinned_commit(version: str, track: str, to: str, target: str | None) -> None:
+    here = dataclasses.replace(subject(version), rev="1" * 40)
+    chosen = choose(here, listing(*HAVE), track=track, to=to)
+    assert (chosen.version if chosen else None) == target
+
+
+def test_a_pinned_commit_does_not_go_back_when_asked() -> None:
+    here = dataclasses.replace(subject(PINNED), rev="1" * 40)
+    for track, to in (("branch", "4.20.3"), ("4.19", "")):
+        with pytest.raises(Refusal) as caught:
+            choose(here, listing(*HAVE), track=track, to=to)
+        assert caught.value.code == "E-DOWNGRADE"
+
+
+def test_the_tip_of_a_stable_branch() -> None:
+    listed = listing(*HAVE)
+    refs = {f"refs/heads/stable-{branch}": branch * 10 for branch in ("4.19", "4.20", "4.21")}
+    listed = dataclasses.replace(listed, refs={**listed.refs, **refs})
+    for track, branch in (("branch", "4.20"), ("latest", "4.21"), ("4.21", "4.21")):
+        assert tip(subject("4.20.3"), listed, track=track) == (branch * 10, f"refs/heads/stable-{branch}")
+    for track, code in (("4.19", "E-DOWNGRADE"), ("4.22", "E-REV-UNKNOWN")):
+        with pytest.raises(Refusal) as caught:
+            tip(subject("4.20.3"), listed, track=track)
+        assert caught.value.code == code

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.advisories import DATA, real, render, resolutions
-from tests.support.shelf import Shelf
+from tests.support.advisories import DATA, real, resolutions
+from xenbump.demo.advisory_text import render
 from xenbump.demo.git_server import isolated_git
 from xenbump.demo.signing import SigningKey
+from xenbump.demo.xenbits import Shelf
 from xenbump.journal import Journal
 from xenbump.judge import Judge, Tree
 from xenbump.plan.model import Verdict

@@ -1,52 +1,39 @@
-"""Documents and texts for every way that the work on a package can end."""
+"""Documents for every way that the work on a package can end."""
 
 from __future__ import annotations
 
 import json
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.package.support import DERIVED, FILE, FIXTURES, NEW_HASH, plan_for, read, release
+from tests.publish import plans
+from tests.report.outcomes import EDIT, FILE, OUTCOMES, PLAN, WORDS
 from tests.support import schemas
-from xenbump.errors import Failure, Refusal, UsageError
-from xenbump.outcomes import NewerRelease, Planned, Published, SourceHash, Stopped, UpToDate, Written
-from xenbump.package import rewrite
-from xenbump.package.rewrite import Edit
+from xenbump.outcomes import NeedsPatches, Planned, SourceHash, UpToDate
 from xenbump.plan.model import Decision, Verdict
-from xenbump.publish import message
-from xenbump.publish.github import PullRequest
-from xenbump.report import documents, text
+from xenbump.report import documents, values
 
 if TYPE_CHECKING:
     import msgspec
 
-    from xenbump.outcomes import Outcome
-
 SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
-SUBJECT = read(FIXTURES[DERIVED].replace('pname = "xen";', 'pname = "xen"; # 4.20.3'))
-CONTENT = FIXTURES[DERIVED].replace('pname = "xen";', 'pname = "xen"; # 4.20.3').encode()
-PLAN = plan_for(SUBJECT)
-EDIT = rewrite.write(CONTENT, PLAN)
-WORDS = message.write(PLAN, operator="octo-operator")
-PULL = PullRequest(7, "https://example.org/7", WORDS.title, WORDS.body, "open", merged=False, draft=True, labels=("a",))
-OUTCOMES: dict[str, Outcome] = {
-    "up-to-date": UpToDate(SUBJECT),
-    "newer": NewerRelease(SUBJECT, release()),
-    "planned": Planned(PLAN, EDIT),
-    "dry-run": Planned(PLAN, EDIT, WORDS),
-    "written": Written(PLAN, EDIT, ""),
-    "committed": Written(PLAN, EDIT, "c" * 40),
-    "published": Published(PLAN, EDIT, WORDS, "xenbump/xen-4.20", "c" * 40, PULL, "opened"),
-    "refused": Stopped("xen", FILE, Refusal("E-DIRTY", "what\nthere is", where="here", remedy="do")),
-    "usage": Stopped("xen", FILE, UsageError("E-BASE", "no base")),
-    "failed": Stopped("xen", FILE, Failure("E-NETWORK", "no network", where="https://example.org")),
-}
-CHECKED = ("up-to-date", "newer", "refused", "usage", "failed")
-PLANNED = ("up-to-date", "planned", "dry-run", "written", "committed", "published", "refused", "usage", "failed")
+CHECKED = ("up-to-date", "newer", "needs-patch", "refused", "usage", "failed")
+PLANNED = (
+    "up-to-date",
+    "planned",
+    "security",
+    "tip",
+    "dry-run",
+    "written",
+    "committed",
+    "published",
+    "refused",
+    "usage",
+    "failed",
+)
 RUN = ("up-to-date", "planned", "dry-run", "published", "refused", "usage", "failed")
 
 
@@ -60,16 +47,16 @@ def encoded(name: str, document: msgspec.Struct) -> Any:
     return value
 
 
-@pytest.mark.parametrize("name", documents.DOCUMENTS)
+@pytest.mark.parametrize("name", values.DOCUMENTS)
 def test_the_schemas_in_the_documentation_are_those_of_the_types(name: str) -> None:
     assert (SCHEMAS / f"{name}.json").read_text("utf-8") == documents.schema(name)
 
 
 def test_there_is_no_schema_of_a_document_that_is_gone() -> None:
-    assert sorted(path.stem for path in SCHEMAS.glob("*.json")) == sorted(documents.DOCUMENTS)
+    assert sorted(path.stem for path in SCHEMAS.glob("*.json")) == sorted(values.DOCUMENTS)
 
 
-@pytest.mark.parametrize("name", documents.DOCUMENTS)
+@pytest.mark.parametrize("name", values.DOCUMENTS)
 def test_a_schema_refuses_what_is_not_its_document(name: str) -> None:
     schema = json.loads(documents.schema(name))
     wrong: list[Any] = [{}, [], {"schema": "xenbump.other/1"}, {"schema": f"xenbump.{name}/2", "packages": []}]
@@ -81,12 +68,17 @@ def test_check_documents(key: str) -> None:
     (entry,) = encoded("check", documents.check([OUTCOMES[key]]))["packages"]
     expected = {"newer": "newer-release", "usage": "failed"}.get(key, key)
     assert (entry["name"], entry["file"], entry["outcome"]) == ("xen", FILE, expected)
-    if key in {"up-to-date", "newer"}:
-        assert entry["from"] == {"version": "4.20.3", "rev": None, "tag": "RELEASE-4.20.3"}
+    if key in {"up-to-date", "newer", "needs-patch"}:
+        assert entry["from"] == {"version": "4.20.2", "rev": None, "tag": "RELEASE-4.20.2"}
         assert entry["refusal"] is None
-        assert len(entry["warnings"]) == 1
+        assert entry["warnings"] == ["line 3: odd"]
+        told = [(one["xsa"], one["verdict"]) for one in entry["advisories"]]
+        assert told == ([] if key == "up-to-date" else [(484, "needs-patch")]) + [(489, "conflict")]
+        assert entry["advisories"][-1]["title"] == "a title of XSA-489"
+    else:
+        assert entry["advisories"] == []
     if key == "newer":
-        assert entry["to"]["tag"] == "RELEASE-4.20.4"
+        assert entry["to"]["tag"] == "RELEASE-4.20.3"
         assert entry["to"]["signed_by"] == "A" * 40
 
 
@@ -99,8 +91,57 @@ def test_plan_documents(key: str) -> None:
     assert entry["written"] == (key in {"written", "committed"})
     assert entry["commit"] == ("c" * 40 if key == "committed" else None)
     if done:
-        assert entry["source"] == {"fetcher": "fetchFromGitHub", "hash": NEW_HASH}
-        assert [patch["xsa"] for patch in entry["patches"]["keep"]] == [None, None, None, 480, None]
+        assert entry["source"] == {"fetcher": "fetchFromGitHub", "hash": plans.NEW}
+
+
+def test_the_patches_and_advisories_of_a_plan() -> None:
+    (entry,) = encoded("plan", documents.plan([OUTCOMES["planned"]]))["packages"]
+    patches = entry["patches"]
+    assert patches["keep"] == [{"url": one.url, "xsa": None} for one in (plans.LOCAL, plans.LIBXL)]
+    assert patches["drop"][0] == {
+        "url": f"{plans.XSA}/xsa477.patch",
+        "xsa": 477,
+        "reason": "4.20.3 has the fix of XSA-477",
+    }
+    assert [one["xsa"] for one in patches["drop"]] == [477, 478, 479, 480]
+    assert patches["add"][0] == {
+        "url": f"{plans.XSA}/xsa483.patch",
+        "xsa": 483,
+        "hash": plans.NEW,
+        "sha256": f"{483:064x}",
+    }
+    assert [one["xsa"] for one in patches["add"]] == list(PLAN.patched)
+    assert entry["closes"] == list(PLAN.closes)
+    assert [one["xsa"] for one in entry["decisions"]] == [one.xsa for one in PLAN.decisions]
+    assert entry["warnings"] == list(PLAN.warnings)
+
+
+def test_a_plan_for_the_same_version() -> None:
+    (entry,) = encoded("plan", documents.plan([OUTCOMES["security"]]))["packages"]
+    assert (entry["outcome"], entry["from"]["version"], entry["to"]["version"]) == ("planned", "4.20.3", "4.20.3")
+    assert entry["closes"] == [480, 481]
+
+
+def test_a_tip_has_neither_tag_nor_signer() -> None:
+    made = replace(plans.tip(), subject=plans.subject("4.20.3-unstable-2026-01-01", rev="5" * 40))
+    (entry,) = encoded("plan", documents.plan([Planned(made, EDIT)]))["packages"]
+    assert entry["from"] == {"version": "4.20.3-unstable-2026-01-01", "rev": "5" * 40, "tag": None}
+    assert (entry["to"]["tag"], entry["to"]["signed_by"], entry["to"]["commit"]) == (None, None, "4" * 40)
+
+
+def test_what_was_decided_when_nothing_is_to_be_done() -> None:
+    outcome = OUTCOMES["up-to-date"]
+    assert isinstance(outcome, UpToDate)
+    (entry,) = encoded("plan", documents.plan([outcome]))["packages"]
+    assert [one["xsa"] for one in entry["decisions"]] == [one.xsa for one in outcome.decisions]
+
+
+def test_open_advisories_are_no_outcome_of_a_plan() -> None:
+    outcome = OUTCOMES["needs-patch"]
+    assert isinstance(outcome, NeedsPatches)
+    for make in (documents.plan, documents.run):
+        with pytest.raises(TypeError, match="NeedsPatches"):
+            make([outcome])
 
 
 @pytest.mark.parametrize("key", RUN)
@@ -138,94 +179,12 @@ def test_a_decision_in_a_document() -> None:
 
 @pytest.mark.parametrize("signed_by", [None, "A" * 40])
 def test_hash_documents(signed_by: str | None) -> None:
-    found = SourceHash("RELEASE-4.20.4", "2" * 40, "fetchgit", NEW_HASH, signed_by, "https://example.org")
+    found = SourceHash("RELEASE-4.20.4", "2" * 40, "fetchgit", plans.NEW, signed_by, "https://example.org")
     value = encoded("hash", documents.hashed(found))
-    assert (value["hash"], value["signed_by"], value["rev"]) == (NEW_HASH, signed_by, "RELEASE-4.20.4")
+    assert (value["hash"], value["signed_by"], value["rev"]) == (plans.NEW, signed_by, "RELEASE-4.20.4")
 
 
 def test_a_document_is_utf8_and_ends_its_line() -> None:
     written = documents.encode(documents.run([OUTCOMES["published"]]))
     assert written.endswith("}\n")
     assert "→" in written
-
-
-# --- text ------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("key", OUTCOMES)
-def test_the_first_line_names_the_package_and_what_became_of_it(key: str) -> None:
-    first, *more = text.outcome(OUTCOMES[key])
-    assert first.startswith("xen: ")
-    assert all(line.startswith("  ") for line in more)
-    expected = {
-        "up-to-date": "xen: 4.20.3 is up to date (pkgs/xen/package.nix)",
-        "newer": "xen: 4.20.3 -> 4.20.4 is there (pkgs/xen/package.nix)",
-        "planned": "xen: 4.20.3 -> 4.20.4 is planned (pkgs/xen/package.nix)",
-        "dry-run": "xen: 4.20.3 -> 4.20.4 is planned (pkgs/xen/package.nix)",
-        "written": "xen: 4.20.3 -> 4.20.4 is written (pkgs/xen/package.nix)",
-        "committed": "xen: 4.20.3 -> 4.20.4 is written and committed as cccccccccccc (pkgs/xen/package.nix)",
-        "published": "xen: 4.20.3 -> 4.20.4: draft pull request 7 opened",
-        "refused": "xen: refused: E-DIRTY: here: what\nthere is",
-        "usage": "xen: usage: E-BASE: no base",
-        "failed": "xen: failed: E-NETWORK: https://example.org: no network",
-    }
-    assert first == expected[key]
-
-
-@pytest.mark.parametrize("key", ["planned", "written", "published"])
-def test_what_a_plan_rests_on_is_told(key: str) -> None:
-    told = "\n".join(text.outcome(OUTCOMES[key]))
-    for fact in ("RELEASE-4.20.4", "2" * 40, "A" * 40, "https://example.org/xen.git", NEW_HASH, "warning: line "):
-        assert fact in told
-
-
-def test_a_pull_request_that_is_no_draft() -> None:
-    outcome = OUTCOMES["published"]
-    assert isinstance(outcome, Published)
-    (first, url, branch, *_) = text.outcome(replace(outcome, pull=replace(PULL, draft=False), action="updated"))
-    assert first.endswith(": pull request 7 updated")
-    assert (url, branch) == ("  https://example.org/7", "  branch xenbump/xen-4.20")
-
-
-def test_an_error_says_what_where_what_to_do_and_where_to_read_on() -> None:
-    assert text.error(Refusal("E-DIRTY", "it is dirty", where="here", remedy="clean it")) == [
-        "refused: E-DIRTY: here: it is dirty",
-        "  what to do: clean it",
-        "  more: xenbump explain E-DIRTY",
-    ]
-    assert text.error(Failure("E-DISK", "full")) == ["failed: E-DISK: full", "  more: xenbump explain E-DISK"]
-
-
-@pytest.mark.parametrize("ending", [b"", b"\n"])
-@pytest.mark.parametrize("newline", [b"\n", b"\r\n"])
-def test_a_diff_is_one_that_git_applies(tmp_path: Path, ending: bytes, newline: bytes) -> None:
-    before, after = ((b.rstrip(b"\n") + ending).replace(b"\n", newline) for b in (EDIT.before, EDIT.after))
-    shown = text.diff(Edit(FILE, before, after))
-    assert shown.startswith(f"--- a/{FILE}\n+++ b/{FILE}\n@@ ")
-    file = tmp_path / FILE
-    file.parent.mkdir(parents=True)
-    file.write_bytes(before)
-    argv = ["git", "apply", "--unidiff-zero", "-"]
-    subprocess.run(argv, cwd=tmp_path, input=shown.encode(), check=True, capture_output=True)
-    assert file.read_bytes() == after
-
-
-def test_a_change_in_the_last_line_that_has_no_break(tmp_path: Path) -> None:
-    shown = text.diff(Edit("x", b"a\nb", b"a\nc"))
-    assert shown.count("\\ No newline at end of file\n") == 2
-    (tmp_path / "x").write_bytes(b"a\nb")
-    subprocess.run(["git", "apply", "-"], cwd=tmp_path, input=shown.encode(), check=True, capture_output=True)
-    assert (tmp_path / "x").read_bytes() == b"a\nc"
-
-
-def test_only_a_line_break_breaks_a_line(tmp_path: Path) -> None:
-    before, after = (f"a\x0cb\rc\u2028d\n{word}\n\x85e\n" for word in ("old", "new"))
-    (tmp_path / "x").write_bytes(before.encode())
-    shown = text.diff(Edit("x", before.encode(), after.encode()))
-    assert "No newline" not in shown
-    subprocess.run(["git", "apply", "-"], cwd=tmp_path, input=shown.encode(), check=True, capture_output=True)
-    assert (tmp_path / "x").read_bytes() == after.encode()
-
-
-def test_no_change_is_no_diff() -> None:
-    assert text.diff(Edit("x", b"a", b"a")) == ""

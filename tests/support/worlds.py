@@ -15,8 +15,10 @@ import pytest
 import requests
 
 from tests.support import contract
+from xenbump.demo import story
 from xenbump.demo import world as worlds
 from xenbump.demo.github_state import Label
+from xenbump.demo.xen_project import DEFAULT
 from xenbump.journal import Journal
 from xenbump.pipeline import Pipeline
 
@@ -26,12 +28,53 @@ if TYPE_CHECKING:
     from xenbump.config import Config
     from xenbump.demo.github_server import Exchange
     from xenbump.demo.github_state import PullRequest, Repository
+    from xenbump.demo.xen_project import XenProject
+    from xenbump.demo.xenbits import Shelf
     from xenbump.outcomes import Outcome
 
 START = "4.20.2"
 BRANCH = "xenbump/xen-4.20"
 PROGRAM = str(Path(sys.executable).with_name("xenbump"))
 WRITES = frozenset({"POST", "PATCH", "PUT", "DELETE"})
+# A day before the first release.
+_BEFORE = "2026-01-04 12:00"
+
+
+def quiet(_: XenProject, shelf: Shelf) -> None:
+    """Advisories that leave nothing to do: the one that the package lists is in no release, and concerns them all."""
+    shelf.add(
+        480,
+        [("xsa480.patch", "xen-unstable - Xen 4.9.x")],
+        contents={"xsa480.patch": story.grant_patch()},
+        public=_BEFORE,
+    )
+    shelf.add(482, [("xsa482-linux.patch", "Linux")], public=_BEFORE)
+    shelf.listed(485, public_time="2097-01-14 12:00")
+
+
+class _Kept:
+    """The folder of advisories as it was."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+        self._entries = dict(shelf.entries)
+        self._files = self._now()
+
+    def put_back(self) -> bool:
+        """Put the folder back; whether anything was changed in it."""
+        shelf, now = self._shelf, self._now()
+        for path in now.keys() - self._files.keys():
+            path.unlink()
+        for path, content in self._files.items():
+            if now.get(path) != content:
+                path.parent.mkdir(exist_ok=True)
+                path.write_bytes(content)
+        shelf.entries.clear()
+        shelf.entries.update(self._entries)
+        return now != self._files
+
+    def _now(self) -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in self._shelf.folder.rglob("*") if path.is_file()}
 
 
 class Stage:
@@ -44,9 +87,13 @@ class Stage:
         self._mark = 0
         self._git_config = (world.checkout / ".git" / "config").read_bytes()
         self._access = world.git._service.access
+        self._xenbits = _Kept(world.xenbits)
 
     def reset(self) -> None:
-        """Put everything back, but for the cache of the upstream, which saves time."""
+        """Put everything back, but for the cache of the upstream, which saves time.
+
+        What a test published at `world.xenbits` is gone then, too.
+        """
         world = self.world
         packages = world.folder / "packages.git"
         for ref in world.in_packages("for-each-ref", "--format=%(refname)").splitlines():
@@ -72,8 +119,12 @@ class Stage:
         repository.labels[worlds.LABEL.lower()] = Label(1, worlds.LABEL, "ededed", "")
         for name in ("journal.sqlite3", "journal.sqlite3-wal", "journal.sqlite3-shm"):
             (world.folder / "state" / name).unlink(missing_ok=True)
+        if self._xenbits.put_back():
+            # A kept text of the index' version is not asked for again.
+            shutil.rmtree(world.folder / "state" / "xsa", ignore_errors=True)
         self._mark = len(world.github.exchanges)
         world.git.reset_counters()
+        world.xenbits_server.reset_counters()
 
     @property
     def repository(self) -> Repository:
@@ -120,6 +171,7 @@ class Stage:
     def forget(self) -> None:
         self._mark = len(self.world.github.exchanges)
         self.world.git.reset_counters()
+        self.world.xenbits_server.reset_counters()
 
     @property
     def pushes(self) -> int:
@@ -202,7 +254,14 @@ def staged(folder: Path, *, version: str = START, template: str | None = None) -
     """A world whose every exchange with GitHub is checked against its description."""
     with (
         isolated_home(folder),
-        worlds.stand(folder / "world", version=version, template=template, observed=contract.checked) as world,
+        worlds.stand(
+            folder / "world",
+            version=version,
+            releases=DEFAULT,
+            advisories=quiet,
+            template=template,
+            observed=contract.checked,
+        ) as world,
     ):
         yield Stage(world)
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.advisories import DATA, build, expand, real, render, resolutions
+from tests.support.advisories import DATA, real, resolutions
+from xenbump.demo.advisory_text import build, expand, render
 from xenbump.errors import Refusal
 from xenbump.upstream import advisory
 from xenbump.upstream.advisory import Advisory, PatchFile

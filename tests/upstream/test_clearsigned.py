@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.advisories import DATA, build, render
+from tests.support.advisories import DATA
+from xenbump.demo.advisory_text import build, render
 from xenbump.demo.signing import SigningKey
 from xenbump.errors import Failure, Refusal
 from xenbump.process import Completed

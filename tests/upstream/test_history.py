@@ -1,4 +1,4 @@
-"""What a history says is fixed: the whole one, the one behind a baseline, and the baseline against the real Xen."""
+"""What a history says: what is fixed, with a baseline or without, which other commits it has; and the real Xen."""
 
 from __future__ import annotations
 
@@ -151,6 +151,80 @@ def test_the_shipped_baseline_is_of_the_published_tags() -> None:
     for earlier, later in itertools.pairwise(shipped):
         assert earlier.cut < later.cut
         assert set(earlier.fixed) < set(later.fixed)
+
+
+# --- other commits ---------------------------------------------------------------------------------------------------
+
+
+class Backports:
+    """A commit on master, and what 4.20 has of it: messages on 4.20 with `{}` for that commit, oldest first."""
+
+    def __init__(self, xen: XenProject) -> None:
+        self.xen = xen
+        self.wanted = xen.add_commit("master", {}, "x86: fix it\n\nIt was wrong.")
+
+    def on_stable(self, *messages: str) -> list[str]:
+        return [self.xen.add_commit("4.20", {}, message.format(self.wanted)) for message in messages]
+
+
+@pytest.fixture
+def backports(key: SigningKey, tmp_path: Path) -> Backports:
+    return Backports(build(tmp_path / "xen.git", key, [Release("4.19.0"), Release("4.20.0")]))
+
+
+def asked(backports: Backports, folder: Path, wanted: str, *, branch: str = "4.20", notes: Notes | None = None) -> Any:
+    repository = Repository([str(backports.xen.path)], folder / "cache")
+    listing, ref = repository.listing(), f"refs/heads/stable-{branch}"
+    given = (repository, listing, listing.refs[ref], ref)
+    return history.has_commit(*given, branch=branch, memory=notes or Notes(), wanted=wanted)
+
+
+@pytest.mark.parametrize("line", ["master commit: {}", "(cherry picked from commit {})"])
+def test_a_backport_is_found(line: str, backports: Backports, tmp_path: Path) -> None:
+    _, found, _ = backports.on_stable("before", f"x86: fix it\n\n{line}", "behind")
+    assert asked(backports, tmp_path, backports.wanted) == found
+    assert asked(backports, tmp_path, found) == found
+    assert asked(backports, tmp_path, backports.wanted, branch="4.19") is None
+
+
+def test_a_mention_is_no_backport(backports: Backports, tmp_path: Path) -> None:
+    notes = Notes()
+    backports.on_stable("x86: mend it\n\nFixes: {}", "x86: undo it\n\nThis reverts commit {}.")
+    for _ in range(2):
+        assert asked(backports, tmp_path, backports.wanted, notes=notes) is None
+    assert notes.worked == 1
+    assert asked(backports, tmp_path, "0" * 40, notes=notes) is None
+    assert notes.worked == 2
+
+
+def test_a_backport_that_was_taken_back(backports: Backports, tmp_path: Path) -> None:
+    (first,) = backports.on_stable("x86: fix it\n\nmaster commit: {}")
+    backports.on_stable(f"Revert it\n\nThis reverts commit {first[:12]}, which broke it.")
+    assert asked(backports, tmp_path, backports.wanted) is None
+    assert asked(backports, tmp_path, first) is None
+    (again,) = backports.on_stable("x86: fix it\n\nmaster commit: {}")
+    assert asked(backports, tmp_path, backports.wanted) == again
+    # A revert on master, brought over, names master's commit.
+    backports.on_stable(f"Revert it\n\nThis reverts commit {{}}.\n\nmaster commit: {'3' * 40}")
+    assert asked(backports, tmp_path, backports.wanted) is None
+
+
+def test_what_a_commit_descends_from(backports: Backports, tmp_path: Path) -> None:
+    first, second = backports.on_stable("one", "two")
+    xen = backports.xen
+    repository = Repository([str(xen.path)], tmp_path / "cache")
+    listing, ref = repository.listing(), "refs/heads/stable-4.20"
+
+    def descends(commit: str, ancestor: str) -> bool:
+        return history.descends(repository, listing, commit, ref, ancestor, branch="4.20")
+
+    assert listing.refs[ref] == second
+    assert descends(second, xen.commits["RELEASE-4.20.0"])
+    assert descends(second, second)
+    assert descends(second, first)
+    assert not descends(first, second)
+    assert not descends(second, xen.commits["RELEASE-4.19.0"])
+    assert not descends(second, backports.wanted)
 
 
 # --- the real repository ---------------------------------------------------------------------------------------------

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from werkzeug import Response
 
-from tests.support.advisories import build, content_of, render
-from tests.support.shelf import Shelf
 from tests.upstream.support import trust_in
+from xenbump.demo.advisory_text import build, content_of, render
+from xenbump.demo.xenbits import Shelf
 from xenbump.errors import Failure, Refusal
 from xenbump.journal import Journal
 from xenbump.upstream.library import Library

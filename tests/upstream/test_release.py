@@ -142,3 +142,10 @@ def test_a_line_of_another_form_is_refused(line: str) -> None:
     with pytest.raises(Failure) as caught:
         release.parse_refs(text, "the place")
     assert (caught.value.code, caught.value.where) == ("E-GIT-LISTING", "the place")
+
+
+def test_versions_of_pinned_commits() -> None:
+    assert release.base_of("4.20.5-unstable-2026-08-20") == "4.20.5"
+    assert release.branch_of("4.20.5-unstable-2026-08-20") == release.branch_of("4.20.5") == "4.20"
+    for other in ("4.20.5", "4.20.5-unstable", "4.20-unstable-2026-08-20", "4.20.5-unstable-2026-8-20", "4.20.5-pre"):
+        assert release.base_of(other) is None

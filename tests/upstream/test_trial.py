@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.support.shelf import SOURCE, diff, source
+from xenbump import process
 from xenbump.demo.git_server import isolated_git
 from xenbump.demo.xen_project import Release, XenProject, build
 from xenbump.errors import Failure
@@ -93,6 +94,70 @@ def test_the_context_must_fit_to_the_letter(project: XenProject, commits: list[s
     with trial.on_tree(project.path, commits[0]) as tree:
         assert tree.goes_in([series[0].replace(b" line 12;", b" line twelve;")]) == 0
         assert tree.goes_in([series[0].replace(b"@@ -8,", b"@@ -30,")]) is None  # elsewhere, as git finds it
+
+
+NEAR = [b" line 10;", b" line 11;"]
+FAR = [b" line 8;", b" line 9;", b" line 12;", b" line 13;"]
+
+
+def test_with_fuzz_the_nearest_lines_must_fit(project: XenProject, commits: list[str], series: list[bytes]) -> None:
+    """The change stands between the lines 10 and 11."""
+    assert b" line 10;\n+    one;\n line 11;\n" in series[0]
+    with trial.on_tree(project.path, commits[0]) as tree:
+        for line in (*NEAR, *FAR):
+            odd = series[0].replace(line, b" changed;")
+            assert odd != series[0]
+            assert tree.goes_in([odd]) == 0
+            assert tree.goes_in([odd], {0}) == (None if line in FAR else 0)
+        assert tree.goes_in(series, {0, 1}) is None
+
+
+def test_fuzz_is_for_some_patches_of_a_series(project: XenProject, commits: list[str], series: list[bytes]) -> None:
+    near = series[0].replace(FAR[0], b" changed;")
+    last = diff(project, commits[2], commits[3])
+    with trial.on_tree(project.path, commits[0]) as tree:
+        assert tree.goes_in([near, series[1], last], {0}) is None
+        assert tree.goes_in([near, series[1], last], {1, 2}) == 0
+        assert tree.goes_in([series[1], near, last], [1]) is None
+        assert tree.goes_in([series[1], near, last], [0]) == 1
+        assert tree.goes_in([series[1], near, series[0]], [1]) == 2
+    with trial.on_tree(project.path, commits[1]) as tree:
+        assert tree.comes_out([near]) == 0  # taken out, it must fit to the letter
+
+
+def added(place: int) -> bytes:
+    return NEW_FILE.replace(b"new.c", b"new-%d.c" % place)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 8, 30])
+def test_the_first_that_does_not_fit_is_named(
+    count: int, project: XenProject, commits: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def counted(argv: list[str], **more: Any) -> process.Completed:
+        calls.append(argv)
+        return run(argv, **more)
+
+    with trial.on_tree(project.path, commits[0]) as tree:
+        monkeypatch.setattr(process, "run", counted)
+        good = [added(place) for place in range(count)]
+        assert tree.goes_in(good) is None
+        assert len(calls) == 1
+        for bad in {0, 1, count // 2, count - 2, count - 1} & set(range(count)):
+            calls.clear()
+            # Everything behind it would not fit either.
+            assert tree.goes_in([*good[:bad], MISSING, *[MISSING] * (count - bad - 1)]) == bad
+            assert tree.goes_in([*good[:bad], MISSING, *good[bad + 1 :]]) == bad
+            assert len(calls) <= 2 * (2 + count.bit_length())
+
+
+def test_no_patch_in_the_middle_of_a_series(project: XenProject, commits: list[str]) -> None:
+    with trial.on_tree(project.path, commits[0]) as tree:
+        with pytest.raises(Failure) as caught:
+            tree.goes_in([added(1), b"no patch at all\n", added(2)])
+        assert caught.value.code == "E-GIT"
+        assert tree.goes_in([added(1), MISSING, b"no patch at all\n"]) == 1
 
 
 def test_files_that_are_new_and_files_that_are_missing(project: XenProject, commits: list[str]) -> None:

@@ -48,10 +48,14 @@ ToOption = Annotated[
     str,
     typer.Option(
         "--to",
-        metavar="VERSION|latest",
-        help="Move to this release, or to the newest of all branches.",
+        metavar="VERSION|latest|stable-tip",
+        help="Move to this release, to the newest of all branches, or to the tip of the stable branch.",
         show_default=False,
     ),
+]
+
+SecurityOption = Annotated[
+    bool, typer.Option("--security-only", help="Stay on the version: only patches of advisories come and go.")
 ]
 
 
@@ -96,12 +100,11 @@ def perform(options: Frame, command: str, work: Callable[[Pipeline, Package], Ou
     """
     from xenbump import config as configuration
     from xenbump.journal import Journal
-    from xenbump.pipeline import Pipeline
+    from xenbump.pipeline import opened
 
     config = configuration.load(options.config)
     packages = config.selected(options.packages)
-    with Journal(config.state).run(command) as run:
-        pipeline = Pipeline(config, run, options.progress)
+    with Journal(config.state).run(command) as run, opened(config, run, options.progress) as pipeline:
         outcomes = [work(pipeline, package) for package in packages]
         run.end(status(outcomes))
     return outcomes
@@ -109,13 +112,13 @@ def perform(options: Frame, command: str, work: Callable[[Pipeline, Package], Ou
 
 def status(outcomes: list[Outcome]) -> int:
     """The exit status for the outcomes: what may be tried again comes before what a person must decide."""
-    from xenbump.outcomes import NewerRelease, Planned, Stopped
+    from xenbump.outcomes import NeedsPatches, NewerRelease, Planned, Stopped
 
     errors = [outcome.error for outcome in outcomes if isinstance(outcome, Stopped)]
     for kind in (Failure, UsageError, Refusal):
         if any(isinstance(error, kind) for error in errors):
             return kind.exit_status
-    return TO_DO if any(isinstance(outcome, NewerRelease | Planned) for outcome in outcomes) else DONE
+    return TO_DO if any(isinstance(outcome, NewerRelease | NeedsPatches | Planned) for outcome in outcomes) else DONE
 
 
 def show(options: Frame, outcomes: list[Outcome], document: msgspec.Struct, *, diffs: bool = False) -> None:

@@ -11,6 +11,7 @@ from xenbump.cli import common
 
 def plan(
     to: common.ToOption = "",
+    security_only: common.SecurityOption = False,
     diff: Annotated[bool, typer.Option("--diff", help="Show the change as a unified diff.")] = False,
     config: common.ConfigOption = None,
     package: common.PackageOption = None,
@@ -27,7 +28,9 @@ def plan(
     from xenbump.report import documents, text
 
     options = common.frame(config, package, json=json, verbose=verbose, quiet=quiet, no_progress=no_progress)
-    outcomes = common.perform(options, "plan", lambda pipeline, one: pipeline.plan(one, to))
+    outcomes = common.perform(
+        options, "plan", lambda pipeline, one: pipeline.plan(one, to, security_only=security_only)
+    )
     planned = [outcome for outcome in outcomes if isinstance(outcome, Planned)]
     diffs = {outcome.plan.subject.name: text.diff(outcome.edit) for outcome in planned} if diff else {}
     common.show(options, outcomes, documents.plan(outcomes, diffs), diffs=diff)

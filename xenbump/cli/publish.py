@@ -16,6 +16,7 @@ DryRunOption = Annotated[
 
 def pr(
     to: common.ToOption = "",
+    security_only: common.SecurityOption = False,
     dry_run: DryRunOption = False,
     config: common.ConfigOption = None,
     package: common.PackageOption = None,
@@ -29,10 +30,11 @@ def pr(
     The change starts from the base branch as last fetched; the working tree, its index and branch stay as they are.
     """
     options = common.frame(config, package, json=json, verbose=verbose, quiet=quiet, no_progress=no_progress)
-    _publish(options, "pr", to, dry_run=dry_run)
+    _publish(options, "pr", to, dry_run=dry_run, security_only=security_only)
 
 
 def run(
+    security_only: common.SecurityOption = False,
     dry_run: DryRunOption = False,
     config: common.ConfigOption = None,
     package: common.PackageOption = None,
@@ -43,14 +45,18 @@ def run(
 ) -> None:
     """Check, plan, edit and publish, for every configured package: what a scheduled job calls."""
     options = common.frame(config, package, json=json, verbose=verbose, quiet=quiet, no_progress=no_progress)
-    _publish(options, "run", "", dry_run=dry_run)
+    _publish(options, "run", "", dry_run=dry_run, security_only=security_only)
 
 
-def _publish(options: common.Frame, command: str, to: str, *, dry_run: bool) -> None:
+def _publish(options: common.Frame, command: str, to: str, *, dry_run: bool, security_only: bool) -> None:
     from xenbump.outcomes import Planned, Published
     from xenbump.report import documents, text
 
-    outcomes = common.perform(options, command, lambda pipeline, one: pipeline.publish(one, to, dry_run=dry_run))
+    outcomes = common.perform(
+        options,
+        command,
+        lambda pipeline, one: pipeline.publish(one, to, dry_run=dry_run, security_only=security_only),
+    )
     made = [outcome for outcome in outcomes if isinstance(outcome, Planned | Published)]
     diffs = {outcome.plan.subject.name: text.diff(outcome.edit) for outcome in made} if dry_run else {}
     common.show(options, outcomes, documents.run(outcomes, diffs), diffs=dry_run)

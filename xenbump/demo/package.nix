@@ -22,7 +22,7 @@ stdenv.mkDerivation (finalAttrs: {
 
     (fetchpatch {
       url = "https://xenbits.xenproject.org/xsa/xsa480.patch";
-      hash = "sha256-mHoY+Y8klwLYOo4LZCwYcNsB1BcBbSa1nQOn3NueDdI=";
+      hash = "@xsa480@";
     })
   ];
 

@@ -46,15 +46,24 @@ class SigningKey:
             make; `ed25519` takes 0.05 s.
         user_id: the name on the key; not a person's.
         expired: whether the key (and so what it signs) is from early 2020 and was valid for one day.
+        made_at: when the key was made, in seconds since 1970; None: now. It can sign at any time since.
 
     Raises:
         Failure: on entering, when gpg is missing or fails (E-PROGRAM-MISSING, E-PROGRAM-FAILED, E-TIMEOUT).
     """
 
-    def __init__(self, *, algorithm: str = "ed25519", user_id: str = USER_ID, expired: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        algorithm: str = "ed25519",
+        user_id: str = USER_ID,
+        expired: bool = False,
+        made_at: int | None = None,
+    ) -> None:
         self.algorithm = algorithm
         self.user_id = user_id
         self.expired = expired
+        self.made_at = made_at
         self._home: Path | None = None
         self._fingerprint = ""
         self._cleanup = contextlib.ExitStack()
@@ -94,9 +103,14 @@ class SigningKey:
         armor = ["--armor"] if armored else []
         return self._gpg(*armor, "--export", self.fingerprint)
 
-    def sign_detached(self, data: bytes) -> bytes:
-        """An armored detached signature over `data`, exactly as it stands."""
-        return self._gpg(*self._as_signer(), "--armor", "--detach-sign", stdin=data)
+    def sign_detached(self, data: bytes, at: int | None = None) -> bytes:
+        """An armored detached signature over `data`, exactly as it stands.
+
+        Args:
+            data: what is signed.
+            at: when, in seconds since 1970; None, and for a key that was made later: now.
+        """
+        return self._gpg(*self._as_signer(at), "--armor", "--detach-sign", stdin=data)
 
     def clearsign(self, data: bytes) -> bytes:
         """`data`, a text, in the cleartext signature framework, as advisories are published."""
@@ -111,7 +125,7 @@ class SigningKey:
         return {**isolated_git(self.git_config()), "GNUPGHOME": str(self.home)}
 
     def _make(self) -> None:
-        clock = ["--faked-system-time", _EXPIRED_CLOCK] if self.expired else []
+        clock = self._clock(self.made_at)
         lifetime = "1d" if self.expired else "never"
         no_passphrase = ["--pinentry-mode", "loopback", "--passphrase", ""]
         self._gpg(*clock, *no_passphrase, "--quick-generate-key", self.user_id, self.algorithm, "sign", lifetime)
@@ -119,9 +133,15 @@ class SigningKey:
         listing = self._gpg("--with-colons", "--list-secret-keys").decode()
         self._fingerprint = next(line.split(":")[9] for line in listing.splitlines() if line.startswith("fpr:"))
 
-    def _as_signer(self) -> list[str]:
-        clock = ["--faked-system-time", _EXPIRED_CLOCK] if self.expired else []
-        return [*clock, "--local-user", self.fingerprint]
+    def _as_signer(self, at: int | None = None) -> list[str]:
+        known = at if at is not None and self.made_at is not None and self.made_at <= at else None
+        return [*self._clock(known), "--local-user", self.fingerprint]
+
+    def _clock(self, at: int | None) -> list[str]:
+        """The options that let gpg believe that it is then."""
+        if self.expired:
+            return ["--faked-system-time", _EXPIRED_CLOCK]
+        return [] if at is None else ["--faked-system-time", str(at)]
 
     def _gpg(self, *arguments: str, stdin: bytes = b"") -> bytes:
         argv = ["gpg", "--no-options", "--no-autostart", "--batch", "--no-tty", "--quiet", *arguments]

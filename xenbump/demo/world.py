@@ -1,4 +1,4 @@
-"""Everything that the main job touches, on this machine: Xen's repository, a package repository, GitHub.
+"""Everything that the main job touches, on this machine: Xen's repository, xenbits, a package repository, GitHub.
 
 The servers are the ones of this package; the programs between them (git, gpg, gpgv) are the real ones. The demo and the
 tests use the same world.
@@ -7,16 +7,20 @@ tests use the same world.
 from __future__ import annotations
 
 import contextlib
+import re
 from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING
 
 from xenbump import config as configuration
+from xenbump.demo import story
 from xenbump.demo.git_server import GitServer, isolated_git
 from xenbump.demo.git_service import Access
 from xenbump.demo.github_server import GitHubServer
 from xenbump.demo.signing import SigningKey
-from xenbump.demo.xen_project import DEFAULT, XenProject, build
+from xenbump.demo.xen_project import FIRST_COMMIT, XenProject, build
+from xenbump.demo.xenbits import Shelf, XenbitsServer
+from xenbump.hashes import patch
 from xenbump.pipeline import hash_of
 from xenbump.process import run
 
@@ -31,7 +35,9 @@ TOKEN = "demo-token"  # noqa: S105 - it opens nothing but the stand-in
 LOGIN = "demo-bot"
 REPOSITORY = "demo/packages"
 FILE = "pkgs/xen/package.nix"
+LOCAL_PATCH = "pkgs/xen/paths.patch"
 LABEL = "6.topic: xen-project"
+_PATCH_HASH = re.compile(r"@(xsa\d+)@", re.ASCII)
 _IDENTITY = {"user.name": "xenbump demo", "user.email": "demo@localhost"}
 
 
@@ -42,14 +48,18 @@ class World:
     Attributes:
         folder: all of it lies below.
         xen: the Xen project.
+        xenbits: its advisories; what is published there is seen at once.
+        xenbits_server: serves them.
         git: serves `xen.git` and, for pushing too, `packages.git`.
         github: the stand-in of GitHub, with the repository `demo/packages`.
-        checkout: a checkout of `packages.git`, with the package file and `xenbump.toml`.
+        checkout: a checkout of `packages.git`, with the package file, its local patch and `xenbump.toml`.
         env: the environment that tells xenbump where state, GitHub and token are.
     """
 
     folder: Path
     xen: XenProject
+    xenbits: Shelf
+    xenbits_server: XenbitsServer
     git: GitServer
     github: GitHubServer
     checkout: Path
@@ -79,8 +89,9 @@ class World:
 def stand(
     folder: Path,
     *,
-    version: str = "4.20.3",
-    releases: Sequence[Release] = DEFAULT,
+    version: str = story.START,
+    releases: Sequence[Release] = story.RELEASES,
+    advisories: Callable[[XenProject, Shelf], None] = story.publish,
     template: str | None = None,
     allow_filter: bool = True,
     observed: Callable[[GitHubServer], contextlib.AbstractContextManager[GitHubServer]] = lambda server: server,
@@ -91,13 +102,18 @@ def stand(
         folder: where everything lies.
         version: the release that the package file has.
         releases: the releases of the Xen project.
-        template: the package file, with `@version@` and `@hash@`; None: that of the demo.
+        advisories: publishes the advisories that there are at the beginning.
+        template: the package file, with `@version@`, `@hash@`, and `@xsaN@` for what `fetchpatch` hashes of
+            `xsaN.patch`; None: that of the demo.
         allow_filter: whether the git server offers partial clones.
         observed: starts the stand-in of GitHub; a test checks its exchanges there.
     """
     with contextlib.ExitStack() as stack:
-        key = stack.enter_context(SigningKey())
+        key = stack.enter_context(SigningKey(made_at=FIRST_COMMIT))
         project = build(folder / "xen.git", key, releases)
+        xenbits = Shelf(folder / "xenbits", key)
+        advisories(project, xenbits)
+        xenbits_server = stack.enter_context(XenbitsServer(xenbits.folder))
         access = Access(push=True, login=("x-access-token", TOKEN))
         git = stack.enter_context(GitServer(folder, access=access, allow_filter=allow_filter))
         github = stack.enter_context(observed(GitHubServer()))
@@ -106,7 +122,7 @@ def stand(
             "XENBUMP_GITHUB_URL": github.url,
             "XENBUMP_GITHUB_TOKEN": TOKEN,
         }
-        world = World(folder, project, git, github, folder / "checkout", env)
+        world = World(folder, project, xenbits, xenbits_server, git, github, folder / "checkout", env)
         _populate(world, version, template)
         yield world
 
@@ -123,8 +139,11 @@ def _populate(world: World, version: str, template: str | None) -> None:
     world.in_checkout("remote", "add", "origin", world.git.url("packages.git"))
     (world.checkout / configuration.FILE_NAME).write_text(_configuration(world))
     world.package.parent.mkdir(parents=True)
-    text = template or (resources.files("xenbump.demo") / "package.nix").read_text("utf-8")
-    world.package.write_text(text.replace("@version@", version).replace("@hash@", _hash(world, version)))
+    ours = resources.files("xenbump.demo")
+    text = (template or (ours / "package.nix").read_text("utf-8")).replace("@version@", version)
+    text = _PATCH_HASH.sub(lambda found: _patch_hash(world, found[1]), text)
+    world.package.write_text(text.replace("@hash@", _hash(world, version)))
+    (world.checkout / LOCAL_PATCH).write_bytes((ours / "paths.patch").read_bytes())
     world.in_checkout("add", "--all")
     world.in_checkout("commit", "--quiet", "--message", "xen: init")
     # Straight into the repository: the first push is not what is being shown.
@@ -150,6 +169,7 @@ def _configuration(world: World) -> str:
 git = "{world.git.url("xen.git")}"
 keyring = "{world.folder / "key.asc"}"
 fingerprints = ["{world.xen.key.fingerprint}"]
+xsa = "{world.xenbits_server.url}/"
 
 [[package]]
 name = "xen"
@@ -165,3 +185,8 @@ labels = {{ always = ["{LABEL}"] }}
 def _hash(world: World, version: str) -> str:
     """The true source hash of a release, so that the file is right before it is bumped."""
     return hash_of(world.config(), f"RELEASE-{version}", "fetchFromGitHub", lambda _: None).hash
+
+
+def _patch_hash(world: World, name: str) -> str:
+    """The true hash of an advisory's patch, for the same reason."""
+    return patch.fetchpatch((world.xenbits.folder / f"{name}.patch").read_bytes())

@@ -2,7 +2,8 @@
 
 Everything in it but the signatures is the same every time, commit ids included. A line of releases, 4.20 say, leaves
 `master` at the lightweight tag `4.20.0-branched`; on it follow the candidate `4.20.0-rc1`, and for each release its own
-commit, the one that opens the next (`.5-pre`, the tip of `stable-4.20`) and a fix (the tip of `staging-4.20`).
+commit, the one that opens the next (`.5-pre`, the tip of `stable-4.20`) and a fix (the tip of `staging-4.20`). Fixes
+that a release is to bring are committed right before it, and to `master`, so that lines opened later have them too.
 
 `XenProject.add_release` publishes one more, well formed or in one of the forms that must be refused. How git writes a
 tag and its signature is in its `gitformat-signature` manual page, the import language in git-fast-import(1).
@@ -36,16 +37,24 @@ if TYPE_CHECKING:
 
     from xenbump.demo.signing import SigningKey
 
-__all__ = ["DEFAULT", "File", "Pins", "Release", "Support", "XenProject", "build"]
+__all__ = ["DEFAULT", "FIRST_COMMIT", "File", "Fix", "Pins", "Release", "Support", "XenProject", "build"]
 
 _SOMEBODY = "Xen demo <demo@localhost>"
 # 2026-01-05 12:00 UTC; every commit is a day later than the one before.
-_FIRST_COMMIT = 1_767_614_400
+FIRST_COMMIT = 1_767_614_400
 _DAY = 86_400
 _RELEASE = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
 # Tags of other forms that begin like a release; in Xen's repository there are some of each.
 # Each with the version that its tree says.
 _NOISE = {"xen-RELEASE-4.14.5": "4.14.5", "RELEASE-4.1.6.1": "4.1.6.1", "4.1.0-rc1.1": "4.1.0-rc1"}
+
+
+@dataclass(frozen=True)
+class Fix:
+    """A commit that is made on a line and on `master`: its message, and the files that it adds or changes."""
+
+    message: str
+    files: Mapping[str, File]
 
 
 @dataclass(frozen=True)
@@ -56,6 +65,7 @@ class Release:
         version: `4.20.4`, published as the tag `RELEASE-4.20.4`.
         files: files that it adds or changes; later releases have them too, but write the version, the components'
             revisions, the windows and the changelog anew.
+        fixes: commits right before it, in their order.
         pins: its components' revisions.
         support: the windows in SUPPORT.md on the tip of its branch, from now on.
         tree_version: the version in `xen/Makefile`, when that is to disagree with the tag.
@@ -70,6 +80,7 @@ class Release:
 
     version: str
     files: Mapping[str, File] = field(default_factory=dict)
+    fixes: tuple[Fix, ...] = ()
     pins: Pins | None = None
     support: Support | None = None
     tree_version: str | None = None
@@ -135,7 +146,7 @@ class XenProject:
         self.key = key
         self.commits: dict[str, str] = {}
         self._branches: dict[str, _Branch] = {}
-        self._time = _FIRST_COMMIT
+        self._time = FIRST_COMMIT
         # What is waiting to be written.
         self._stream: list[bytes] = []
         self._marks = 0
@@ -181,6 +192,9 @@ class XenProject:
         line, point = release.line, int(release.version.rpartition(".")[2])
         if line not in self._branches:
             self._open_line(line)
+        for fix in release.fixes:
+            self._commit("master", fix.files, fix.message)
+            self._commit(line, fix.files, fix.message)
         pins = release.pins or usual_pins(release.version)
         windows = support_at_tag(release.version)
         files = version_files(release.tree_version or release.version, pins, windows)
@@ -264,16 +278,16 @@ class XenProject:
         release = tag.release
         target, kind = commit, release.points_to
         if kind == "tag":
-            target = self._write_tag(_tag_body(commit, "commit", tag.name, tag), self.key)
+            target = self._write_tag(_tag_body(commit, "commit", tag.name, tag), self.key, tag.time)
         elif kind != "commit":
             path = "^{tree}" if kind == "tree" else ":xen/Makefile"
             target = self._git("rev-parse", "--verify", commit + path).decode().strip()
         body = _tag_body(target, kind, release.inner_name or tag.name, tag)
         key = (release.sign_with or self.key) if release.signed else None
-        return self._write_tag(body, key, tampered=release.tampered)
+        return self._write_tag(body, key, tag.time, tampered=release.tampered)
 
-    def _write_tag(self, body: bytes, key: SigningKey | None, *, tampered: bool = False) -> str:
-        signature = key.sign_detached(body) if key is not None else b""
+    def _write_tag(self, body: bytes, key: SigningKey | None, time: int, *, tampered: bool = False) -> str:
+        signature = key.sign_detached(body, at=time) if key is not None else b""
         if tampered:
             body += b"This line was added after signing.\n"
         return self._git("hash-object", "-t", "tag", "-w", "--stdin", stdin=body + signature).decode().strip()
@@ -288,7 +302,8 @@ def build(path: Path, key: SigningKey, releases: Sequence[Release] = DEFAULT) ->
 
     Args:
         path: where the bare repository is to be; a folder that does not exist, or is empty.
-        key: the key that signs its tags; `add_release` needs it, and so its `with` block, later too.
+        key: the key that signs its tags, on their own days if it was made before `FIRST_COMMIT`; `add_release` needs
+            it, and so its `with` block, later too.
         releases: the releases that it starts with.
 
     Returns:

@@ -13,6 +13,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from xenbump.demo import flaws
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -137,10 +139,12 @@ def sources() -> dict[str, File]:
         "tools/no-newline-at-the-end": File(b"the end"),
         # git sorts the folder `grant` as `grant/`: grant-notes, grant.c, grant/, grant0. A Nix archive: grant first.
         "xen/common/grant-notes": File.text("Grants are numbered from 0.\n"),
-        "xen/common/grant.c": _grant_c(),
+        flaws.GRANT: File.text(flaws.grant_c()),
         "xen/common/grant/table.c": File.text("unsigned int grants[GRANT_LIMIT];\n"),
         "xen/common/grant/empty.h": File(b""),
         "xen/common/grant0": File.text("reserved\n"),
+        flaws.EVENT: File.text(flaws.event_c()),
+        flaws.TIMER: File.text(flaws.timer_c()),
         "xen/Z-before-common": File.text("upper case sorts before lower case\n"),
     }
 
@@ -212,23 +216,4 @@ def _support_md(line: str, support: Support) -> File:
         "## Demonstrations\n"
         "\n"
         "    Status: Supported\n"
-    )
-
-
-def _grant_c() -> File:
-    return File.text(
-        "/* Hands out numbers, each once. */\n"
-        "#define GRANT_LIMIT 64u\n"
-        "\n"
-        "static unsigned int next;\n"
-        "\n"
-        "int grant(unsigned int *number)\n"
-        "{\n"
-        "    if ( next > GRANT_LIMIT )\n"
-        "        return -1;\n"
-        "\n"
-        "    *number = next++;\n"
-        "\n"
-        "    return 0;\n"
-        "}\n"
     )

@@ -211,10 +211,25 @@ def resolve(document: Document, name: Identifier) -> Definition | None:
             return None
         case [Formal(name=declared), *_] if declared is name:
             return None
+    found = _innermost(around, name.name)
+    return None if found is name else found
+
+
+def visible(document: Document, place: Node, name: str) -> Definition | None:
+    """Find what a name would mean if it were used directly inside of a node of the document.
+
+    Returns:
+        The definition, as `resolve` returns it; a node that is `rec` defines its own names. None if no scope of the
+        file has the name; a `with` does not count.
+    """
+    return _innermost([place, *ancestors(document, place)], name)
+
+
+def _innermost(around: Sequence[Node], name: str) -> Definition | None:
     for node in around:
-        found = _defined_by(node, name.name)
+        found = _defined_by(node, name)
         if found is not None:
-            return None if found is name else found
+            return found
     return None
 
 

@@ -13,6 +13,7 @@ So of two adjacent elements under one comment, the first has it; `groups` keeps 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from xenbump.nixlang.edit import Replacement
@@ -78,6 +79,8 @@ class _Gap:
     blank_before: bool  # before the leading comments, or before the element if there are none
 
 
+# Whoever takes elements out of a list looks at it several times.
+@lru_cache(maxsize=4)
 def layout(document: Document, node: List) -> ListLayout:
     """Assign the comments of a list of the document to its elements."""
     gaps: list[_Gap] = []

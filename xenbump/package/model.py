@@ -27,11 +27,14 @@ class PackageFile:
     Attributes:
         shape: the key of its shape.
         version: the literal of the version.
-        tag: the literal of the tag; None where the tag is derived from the version.
+        tag: the literal of the tag; None where the tag is derived from the version, or a commit is pinned.
         fetcher: `fetchFromGitHub` or `fetchgit`.
         hash: the literal of the source hash.
         patches: the patches it lists, in order.
         warnings: what is odd in it and does not stop the work.
+        rev: the literal of the commit that is pinned, 40 hexadecimal digits; None where a tag is named.
+        upstream_version: the literal of the version that the tree is said to give itself; None where the file does not
+            say it, or says that it is the version.
     """
 
     shape: str
@@ -41,6 +44,14 @@ class PackageFile:
     hash: Literal
     patches: tuple[Patch, ...]
     warnings: tuple[str, ...]
+    rev: Literal | None = None
+    upstream_version: Literal | None = None
+
+    @property
+    def literals(self) -> tuple[Literal, ...]:
+        """The literals that an edit replaces, in no order."""
+        found = (self.version, self.tag, self.hash, self.rev, self.upstream_version)
+        return tuple(one for one in found if one is not None)
 
 
 class Shape(Protocol):
@@ -60,5 +71,15 @@ class Shape(Protocol):
             Refusal: something is missing, is no literal, or stands there twice; or the shape is not read here.
         """
 
-    def edits(self, file: PackageFile, plan: Plan) -> tuple[Replacement, ...]:
-        """The spans to replace so that the file says what the plan wants."""
+    def edits(self, document: Document, file: PackageFile, plan: Plan) -> tuple[Replacement, ...]:
+        """The spans to replace so that the file says what the plan wants.
+
+        Args:
+            document: the file.
+            file: what `read` found in it.
+            plan: made from just that.
+
+        Raises:
+            Refusal: E-PATCH-LIST when a patch has no place to go to; the shape is not rewritten here.
+            Failure: E-EDIT-CHECK when the plan's patches are not those of the file with what comes and goes.
+        """

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from xenbump.nixlang.find import bare, bindings, body, call, operands
-from xenbump.nixlang.tree import AttrSet, Expression, List, String
-from xenbump.plan.model import Patch
+from xenbump.hashes import sri
+from xenbump.nixlang.find import bare, bindings, body, call, dotted
+from xenbump.nixlang.tree import AttrSet, Binary, Binding, Expression, List, Path, String
+from xenbump.plan.model import Condition, Patch
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from xenbump.nixlang.document import Document
 
-_FETCHERS = frozenset({"fetchpatch", "fetchpatch2", "fetchurl"})
+FETCHERS = frozenset({"fetchpatch", "fetchpatch2", "fetchurl"})
+_CONDITIONAL = frozenset({"optionals", "optional"})
+_COMPARISONS = frozenset({"versionOlder", "versionAtLeast"})
+# All other arguments of a fetcher may change what it gives.
+_PLAIN_ARGUMENTS = frozenset({"url", "hash", "name"})
 _ADVISORY = re.compile(r"\bxsa(\d{1,4})(?=[-./]|$)", re.ASCII | re.IGNORECASE)
 # In its folder only where the folder has the same number.
 _ADVISORY_FILE = re.compile(
@@ -20,46 +28,139 @@ _ADVISORY_FILE = re.compile(
 )
 
 
-def read(document: Document, node: AttrSet) -> tuple[tuple[Patch, ...], tuple[str, ...]]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """One operand of `… ++ …` in the value of `patches`.
+
+    Attributes:
+        outer: the operand, with any parentheses around it.
+        listed: the list that is written out in it; None where there is none.
+        elements: what it lists; None where that cannot be read.
+        condition: when it counts; None: always.
+    """
+
+    outer: Expression
+    listed: List | None
+    elements: tuple[Expression, ...] | None
+    condition: Condition | None = None
+
+
+def read(
+    document: Document, node: AttrSet, versions: Collection[str] = ()
+) -> tuple[tuple[Patch, ...], tuple[str, ...]]:
     """The patches that a derivation's set lists under `patches`.
 
-    A conditional part of the list counts as listed: what is in it stays there whatever the condition says.
+    Args:
+        document: the file.
+        node: the set.
+        versions: the dotted names that stand for this derivation's own version there, such as `finalAttrs.version`.
 
     Returns:
-        The patches in order, and a warning for each part of the list that cannot be read.
+        The patches in order, those of conditional parts too, and a warning for each part of the list that cannot be
+        read.
     """
     found: list[Patch] = []
     warnings: list[str] = []
-    for one in bindings(node, ["patches"]):
-        for part in operands(one.value, "++"):
-            listed = _list(part)
-            if listed is None:
-                warnings.append(f"a part of the patches is not a list that can be read ({document.where(part)})")
-                continue
-            found += [_patch(document, element) for element in listed.elements]
+    for part in parts(document, node, versions):
+        if part.elements is None:
+            place = document.where(bare(part.outer))
+            warnings.append(f"a part of the patches is not a list that can be read ({place})")
+        found += in_part(document, part)
     return tuple(found), tuple(warnings)
 
 
-def _list(part: Expression) -> List | None:
-    """The list itself, or the one in `optionals condition [ … ]`."""
-    if isinstance(part, List):
-        return part
-    conditional = call(part)
-    if conditional and conditional.name and conditional.name.rpartition(".")[2] in {"optionals", "optional"}:
-        last = bare(conditional.arguments[-1])
-        return last if isinstance(last, List) else None
-    return None
+def parts(document: Document, node: AttrSet, versions: Collection[str]) -> tuple[Part, ...]:
+    """The operands of the value of `patches`, in order; none where the set has no such binding."""
+    found: list[Part] = []
+    pending: list[Expression] = [one.value for one in reversed(bindings(node, ["patches"]))]
+    while pending:
+        outer = pending.pop()
+        inner = bare(outer)
+        if isinstance(inner, Binary) and inner.operator == "++":
+            pending += inner.right, inner.left
+        else:
+            found.append(_part(document, outer, versions))
+    return tuple(found)
 
 
-def _patch(document: Document, element: Expression) -> Patch:
-    fetched = call(element)
-    if fetched and fetched.name and fetched.name.rpartition(".")[2] in _FETCHERS:
-        facts = body(fetched.arguments[-1])
-        url, sri = (_text(document, facts, name) for name in ("url", "hash"))
-        if url is not None:
-            return Patch(url, advisory_of(url), sri)
-    written = " ".join(document.text(bare(element)).split())
-    return Patch(written, advisory_of(written), None)
+def in_part(document: Document, part: Part) -> list[Patch]:
+    """The patches of one part, one for each element."""
+    return [_patch(document, element, part.condition) for element in part.elements or ()]
+
+
+def _part(document: Document, outer: Expression, versions: Collection[str]) -> Part:
+    inner = bare(outer)
+    if isinstance(inner, List):
+        return Part(outer, inner, inner.elements)
+    made = call(inner)
+    if made is None or made.name is None or len(made.arguments) != 2:  # noqa: PLR2004 - condition and value
+        return Part(outer, None, None)
+    function = made.name.rpartition(".")[2]
+    value = bare(made.arguments[1])
+    if function not in _CONDITIONAL or (function == "optionals" and not isinstance(value, List)):
+        return Part(outer, None, None)
+    condition = _condition(document, made.arguments[0], versions)
+    if isinstance(value, List):
+        # `optional` gives a list in a list here, and stdenv takes that for its elements.
+        return Part(outer, value, value.elements, condition)
+    return Part(outer, None, (made.arguments[1],), condition)
+
+
+def _condition(document: Document, written: Expression, versions: Collection[str]) -> Condition:
+    inner = bare(written)
+    text = _one_line(document, inner)
+    made = call(inner)
+    if made is None or made.name is None or len(made.arguments) != 2:  # noqa: PLR2004 - version and bound
+        return Condition(text)
+    function = made.name.rpartition(".")[2]
+    bound = bare(made.arguments[1])
+    value = bound.literal() if isinstance(bound, String) else None
+    if function not in _COMPARISONS or value is None or dotted(made.arguments[0]) not in versions:
+        return Condition(text)
+    return Condition(text, function, value)
+
+
+def _one_line(document: Document, node: Expression) -> str:
+    return " ".join(document.text(node).split())
+
+
+def _patch(document: Document, element: Expression, condition: Condition | None) -> Patch:
+    made = call(element)
+    fetcher = "" if made is None or made.name is None else made.name.rpartition(".")[2]
+    if made is not None and fetcher in FETCHERS:
+        facts = body(made.arguments[-1])
+        url = _text(document, facts, "url")
+        if url is not None and isinstance(facts, AttrSet):
+            options = _arguments(facts) - _PLAIN_ARGUMENTS
+            digest = _text(document, facts, "hash")
+            old = _text(document, facts, "sha256")
+            if digest is None and old is not None and sri.decode(old) is not None:
+                digest = old
+                options -= {"sha256"}
+            return Patch(url, advisory_of(url), digest, fetcher, tuple(sorted(options)), condition=condition)
+    written = _one_line(document, bare(element))
+    return Patch(written, advisory_of(written), None, path=_path(element), condition=condition)
+
+
+def _arguments(facts: AttrSet) -> frozenset[str]:
+    """The names in a set; `?` for one that only the evaluator knows."""
+    names: set[str] = set()
+    for one in facts.bindings:
+        steps = one.path[:1] if isinstance(one, Binding) else one.names
+        names |= {step.name if step.name is not None else "?" for step in steps}
+    return frozenset(names)
+
+
+def _path(element: Expression) -> str | None:
+    """The file of a local patch: a path, or the one path among the arguments of a call such as `replaceVars`."""
+    made = call(element)
+    # What `import` gives is whatever the file says, not the file.
+    candidates = (element,) if made is None else () if made.name in {"import", "builtins.import"} else made.arguments
+    paths = [node for node in map(bare, candidates) if isinstance(node, Path)]
+    written = paths[0].literal() if len(paths) == 1 else None
+    if written is None or written.startswith(("/", "~")):
+        return None
+    return written.removeprefix("./")
 
 
 def _text(document: Document, facts: Expression, name: str) -> str | None:

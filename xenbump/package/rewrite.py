@@ -14,13 +14,14 @@ from xenbump.nixlang.edit import apply
 from xenbump.nixlang.lexer import Kind
 from xenbump.package import shapes
 from xenbump.plan.model import Subject
+from xenbump.upstream.release import is_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from xenbump.nixlang.document import Document
-    from xenbump.package.model import PackageFile, Shape
-    from xenbump.plan.model import Plan
+    from xenbump.package.model import Literal, PackageFile, Shape
+    from xenbump.plan.model import Patch, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,8 @@ def read(content: bytes, *, name: str, file: str, attribute: str) -> Subject:
         hash=said.hash.value,
         patches=said.patches,
         warnings=said.warnings + _other_mentions(document, said),
+        rev=_value(said.rev),
+        upstream_version=_value(said.upstream_version),
     )
 
 
@@ -79,20 +82,44 @@ def write(content: bytes, plan: Plan) -> Edit:
         plan: the plan.
 
     Raises:
-        Refusal: the file is not as the plan found it.
+        Refusal: the file is not as the plan found it; E-PATCH-LIST when a patch has no place to go to.
         Failure: E-EDIT-CHECK when the result, read again, does not say what was planned.
     """
-    file = plan.subject.file
+    file, subject = plan.subject.file, plan.subject
     document, shape, said = _read(content, file)
-    if said.version.value != plan.subject.version or said.hash.value != plan.subject.hash:
+    if _facts(said) != (subject.version, subject.hash, subject.patches, subject.rev, subject.upstream_version):
         raise Refusal("E-FILE-CHANGED", "the file has changed since it was planned", where=file)
-    after = apply(document.source, shape.edits(said, plan)).encode("utf-8")
     with _named(file):
-        now = shape.read(parse(decode(after, file)))
-    wanted = (said.shape, plan.target.version, plan.hash, said.patches)
-    if (now.shape, now.version.value, now.hash.value, now.patches) != wanted:
+        after = apply(document.source, shape.edits(document, said, plan)).encode("utf-8")
+        _, _, now = _recognised(after)
+    if not _is_planned(said, now, plan):
         raise Failure("E-EDIT-CHECK", "the edited file, read again, does not say what was planned", where=file)
     return Edit(file, content, after)
+
+
+def _is_planned(said: PackageFile, now: PackageFile, plan: Plan) -> bool:
+    """Whether a file that is read again says what was planned, from what it said before."""
+    target = plan.target
+    version, rev, upstream = target.version, _value(said.rev), _value(said.upstream_version)
+    if version != said.version.value or rev not in {None, target.commit}:
+        was_release = is_version(said.version.value)
+        rev = target.commit if target.tag is None or (rev is not None and was_release) else None
+        # Where the file does not give the version of the tree, it is the version.
+        upstream = _value(now.upstream_version)
+        if target.tree_version != (upstream or version):
+            return False
+    if now.shape != said.shape and now.rev is None:
+        return False
+    return _facts(now) == (version, plan.hash, plan.patches.series, rev, upstream)
+
+
+def _facts(said: PackageFile) -> tuple[str, str, tuple[Patch, ...], str | None, str | None]:
+    """What an edit may change."""
+    return said.version.value, said.hash.value, said.patches, _value(said.rev), _value(said.upstream_version)
+
+
+def _value(written: Literal | None) -> str | None:
+    return None if written is None else written.value
 
 
 def _read(content: bytes, file: str) -> tuple[Document, Shape, PackageFile]:
@@ -122,10 +149,10 @@ def _named(file: str) -> Iterator[None]:
 def _other_mentions(document: Document, said: PackageFile) -> tuple[str, ...]:
     """A warning for each other place that names the version: a bump leaves it as it is, and it may then be wrong."""
     number = re.compile(rf"(?<![\d.]){re.escape(said.version.value)}(?![\d.]*\d)")
-    own = [said.version, *([said.tag] if said.tag else [])]
+    own = {one.start for one in said.literals}
     found = []
     for token in document.tokens:
-        if token.kind in {Kind.COMMENT, Kind.TEXT} and not any(one.start == token.start for one in own):
+        if token.kind in {Kind.COMMENT, Kind.TEXT} and token.start not in own:
             found += [
                 f"{document.where(token.start + match.start())} also names {said.version.value}; it stays as it is"
                 for match in number.finditer(token.text)

@@ -27,12 +27,20 @@ if TYPE_CHECKING:
 class PatchState(StrEnum):
     """What a tree says of a series of patches.
 
-    IN: each can be taken out cleanly, the last one first. OUT: each can be put in cleanly, in order. UNCLEAR: neither.
+    IN: each can be taken out cleanly, the last one first. OUT: each can be put in cleanly, in order. REST_OUT: the
+    prerequisites can be taken out, the others put in. ON_TOP: they can be put in once those of the other advisories
+    that the tree lacks are in. UNCLEAR: nothing of it.
     """
 
     IN = "in"
     OUT = "out"
+    REST_OUT = "rest-out"
+    ON_TOP = "on-top"
     UNCLEAR = "unclear"
+
+
+# A tree that has the fix does not take its patches.
+_LACKING = frozenset({PatchState.OUT, PatchState.REST_OUT, PatchState.ON_TOP})
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +212,7 @@ class _Case:
         line = lines[0]
         state = self.state(line)
         heard = self.heard(line)
-        if state is PatchState.IN or (self.marked and state is not PatchState.OUT):
+        if state is PatchState.IN or (self.marked and state not in _LACKING):
             return self.fixed(heard)
         if self.marked:
             return self.say(
@@ -218,7 +226,9 @@ class _Case:
         """The tree has not the fix, and the table has patches for its branch."""
         names = tuple(file.name for file in line.files)
         # A prerequisite may be in the tree already, unless there is nothing else.
-        wanted = [file.name for file in line.files if not file.prerequisite] or names
+        wanted = tuple(file.name for file in line.files if not file.prerequisite) or names
+        if self.state(line) is PatchState.REST_OUT:
+            names = wanted
         absent = [name for name in wanted if name not in self.listed]
         lacks = f"{self.tree.name} has not the fix of XSA-{self.number}"
         if not absent:
@@ -243,6 +253,8 @@ class _Case:
         words = {
             PatchState.IN: "can be taken out of the tree cleanly",
             PatchState.OUT: "can be put into the tree cleanly, in order",
+            PatchState.REST_OUT: "can be put into the tree cleanly, in order, but for its prerequisites, which it has",
+            PatchState.ON_TOP: "can be put into the tree cleanly, in order, on top of the others that it lacks",
             PatchState.UNCLEAR: "can neither be put in nor taken out cleanly",
             None: "was not tried on the tree",
         }

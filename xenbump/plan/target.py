@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from xenbump.upstream.release import Release
 
 LATEST = "latest"
+STABLE_TIP = "stable-tip"
 OWN_BRANCH = "branch"
 
 
@@ -26,31 +27,65 @@ def choose(subject: Subject, listing: Listing, *, track: str, to: str = "") -> R
         to: `latest` or a version `X.Y.Z`, which overrides `track`; empty: as `track` says.
 
     Returns:
-        The release; None when the file is already there.
+        The release; None when the file is already there, or pins a commit that is newer than it.
 
     Raises:
         Refusal: E-VERSION-UNKNOWN when the file's own version is no release of this repository, E-DOWNGRADE when the
             release would be older than the file's, E-NO-RELEASE or E-TAG-MISSING when there is no such release.
     """
     found = listing.releases
-    here = next((one for one in found if one.version == subject.version), None)
-    if here is None:
+    if own(subject, listing) is None and subject.rev is None:
         raise Refusal(
             "E-VERSION-UNKNOWN",
             f"the file packages {subject.version}, which is no release of {listing.source}",
             where=subject.file,
         )
-    if to and to != LATEST:
+    asked = bool(to) and to != LATEST
+    if asked:
         target = release.named(found, to, where=listing.source)
     else:
-        branch = {LATEST: None, OWN_BRANCH: here.branch}.get(to or track, track)
+        branch = {LATEST: None, OWN_BRANCH: release.branch_of(subject.version)}.get(to or track, track)
         target = release.newest(found, branch=branch, where=listing.source)
-    if target.version == here.version:
+    if target.version == subject.version:
         return None
-    if release.order(target.version) < release.order(here.version):
+    base = release.base_of(subject.version)
+    if release.order(target.version) < release.order(base or subject.version):
+        # A pinned commit lies between two releases: the one before it is nothing to go back to.
+        if base is not None and not asked and target.branch == release.branch_of(subject.version):
+            return None
         raise Refusal(
             "E-DOWNGRADE",
-            f"the file packages {here.version}; {target.version} would be a step back",
+            f"the file packages {subject.version}; {target.version} would be a step back",
             where=subject.file,
         )
     return target
+
+
+def own(subject: Subject, listing: Listing) -> Release | None:
+    """The release that a file packages; None where it pins a commit that is none."""
+    return next((one for one in listing.releases if one.version == subject.version), None)
+
+
+def tip(subject: Subject, listing: Listing, *, track: str) -> tuple[str, str]:
+    """The newest commit of the stable branch that a file should follow, and the full name of its ref.
+
+    Args:
+        subject: what the file says.
+        listing: what the repository has.
+        track: as for `choose`.
+
+    Raises:
+        Refusal: E-REV-UNKNOWN where there is no such branch, E-DOWNGRADE where it is older than the file's.
+    """
+    branch = release.branch_of(subject.version)
+    if track == LATEST:
+        branch = release.newest(listing.releases, branch=None, where=listing.source).branch
+    elif track != OWN_BRANCH:
+        branch = track
+    if release.order(branch) < release.order(release.branch_of(subject.version)):
+        raise Refusal(
+            "E-DOWNGRADE",
+            f"the file packages {subject.version}; branch {branch} would be a step back",
+            where=subject.file,
+        )
+    return listing.find(f"stable-{branch}")

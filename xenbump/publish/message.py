@@ -6,20 +6,20 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING
 
 from xenbump import __version__
+from xenbump.publish import body, links, summary
+from xenbump.publish.markup import tame
+from xenbump.publish.summary import title
+from xenbump.upstream import release
 
 if TYPE_CHECKING:
-    from jinja2 import Template
-
     from xenbump.plan.model import Plan
 
 _MARKER = re.compile(r"<!-- xenbump: (?P<facts>\{.*?\}) -->")
 TRAILER = "Automated-by: xenbump"
-_COMPARE = "https://github.com/xen-project/xen/compare"
-_TAG = "https://xenbits.xenproject.org/gitweb/?p=xen.git;a=tag;h=refs/tags"
+_LINES = 100  # so many advisories or patches are named in a commit message
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,25 +37,14 @@ class Message:
     body: str
 
 
-def title(plan: Plan) -> str:
-    """The title, such as `xen: 4.20.3 -> 4.20.4`."""
-    attribute = " ".join(plan.subject.attribute.split())
-    return f"{attribute}: {plan.subject.version} -> {plan.target.version}"
-
-
 def branch_line(plan: Plan) -> str:
     """The branch of Xen that the plan ends on, `X.Y`."""
-    return plan.target.version.rpartition(".")[0]
+    return release.branch_of(plan.target.version)
 
 
 def head_branch(plan: Plan) -> str:
     """The git branch of the pull request: one for each package and branch of Xen."""
     return f"xenbump/{plan.subject.name}-{branch_line(plan)}"
-
-
-def compare_url(plan: Plan) -> str:
-    """Where a person sees what changed between the two releases."""
-    return f"{_COMPARE}/RELEASE-{plan.subject.version}...{plan.target.tag}"
 
 
 def write(plan: Plan, *, operator: str, refused_labels: tuple[str, ...] = ()) -> Message:
@@ -66,61 +55,89 @@ def write(plan: Plan, *, operator: str, refused_labels: tuple[str, ...] = ()) ->
         operator: the person responsible for the bot; empty when none is configured.
         refused_labels: labels that could not be set, for a maintainer to set.
     """
-    heading = title(plan)
-    commit = "\n".join(
-        (
-            heading,
-            "",
-            f"Release {plan.target.version} of Xen, tag {plan.target.tag},",
-            f"commit {plan.target.commit},",
-            f"signed by {plan.target.signed_by}.",
-            "",
-            compare_url(plan),
-            "",
-            f"{TRAILER} {__version__}",
-            "",
-        )
-    )
-    body = _template().render(
-        plan=plan,
-        compare=compare_url(plan),
-        tag_url=f"{_TAG}/{plan.target.tag}",
-        operator=operator,
-        refused_labels=refused_labels,
-        version=__version__,
-    )
-    body = body.strip() + "\n"
-    return Message(heading, commit, f"{marker(plan, body)}\n{body}")
+    text = body.write(plan, operator=operator, refused_labels=refused_labels)
+    return Message(title(plan), commit_message(plan), f"{marker(plan, text)}\n{text}")
 
 
-def marker(plan: Plan, body: str) -> str:
+def commit_message(plan: Plan) -> str:
+    """Title, reasons, links and the trailer; no line of it can be more than text, whatever the advisories say."""
+    paragraphs = [title(plan), *_source(plan), *_advisories(plan), *_dropped(plan), f"{TRAILER} {__version__}"]
+    return "\n\n".join(paragraphs) + "\n"
+
+
+def _source(plan: Plan) -> list[str]:
+    """What the file is to package; where it stays, only by its version."""
+    target = plan.target
+    if not plan.moves and not summary.repinned(plan):
+        hashed = "" if plan.hash == plan.subject.hash else f" Its source hash becomes {tame(plan.hash)}."
+        return [f"Xen {tame(target.version)} stays.{hashed}"]
+    if target.tag is not None:
+        lines = [f"Release {target.version} of Xen, tag {tame(target.tag)},", f"commit {target.commit},"]
+        lines.append(f"signed by {target.signed_by}.")
+    else:
+        lines = [f"Commit {target.commit}", f"of branch {tame(target.ref.removeprefix('refs/heads/'))} of Xen,"]
+        before, base = links.release_before(target), links.base_release(target)
+        lines.append("which carries no signature.")
+        if before:
+            lines.append(f"The release before it is {before}, the one that it leads to {base}.")
+    compared = links.compare(plan)
+    return ["\n".join(lines), compared] if compared else ["\n".join(lines)]
+
+
+def _advisories(plan: Plan) -> list[str]:
+    """The advisories whose patches come, each with its page; those that the release closes, by number."""
+    known = {one.xsa: one for one in plan.decisions}
+    lines = []
+    for number in plan.patched[:_LINES]:
+        one = known.get(number)
+        cves = f" ({', '.join(one.cves)})" if one is not None and one.cves else ""
+        words = f": {one.title}" if one is not None and one.title else ""
+        lines += [tame(f"XSA-{number}{cves}{words}"), links.advisory(number)]
+    if len(plan.patched) > _LINES:
+        lines.append(f"and {len(plan.patched) - _LINES} more")
+    found = ["Patches added for:\n\n" + "\n".join(lines)] if lines else []
+    closed = sorted({*plan.closes} - {*plan.patched})
+    return [*found, f"Closed by the new version: {summary.advisories(closed)}."] if closed else found
+
+
+def _dropped(plan: Plan) -> list[str]:
+    drop = plan.patches.drop
+    if not drop:
+        return []
+    lines = [f"- {tame(f'{summary.name_of(one.patch)}: {one.reason}', 198)}" for one in drop[:_LINES]]
+    if len(drop) > _LINES:
+        lines.append(f"- and {len(drop) - _LINES} more")
+    return ["Patches dropped:\n\n" + "\n".join(lines)]
+
+
+def marker(plan: Plan, text: str) -> str:
     """The comment by which a later run knows its pull request again, and whether it would say anything else now."""
     facts = {
         "package": plan.subject.name,
         "branch": branch_line(plan),
-        "target": plan.target.version,
-        "text": hashlib.sha256(f"{title(plan)}\n{body}".encode()).hexdigest()[:16],
+        "target": summary.key(plan),
+        "text": hashlib.sha256(f"{title(plan)}\n{text}".encode()).hexdigest()[:16],
     }
     # Nothing in it may end the comment.
     written = json.dumps(facts, sort_keys=True).replace("<", r"\u003c").replace(">", r"\u003e")
     return f"<!-- xenbump: {written} -->"
 
 
-def says_the_same(body: str, message: Message) -> bool:
+def says_the_same(written: str, message: Message) -> bool:
     """Whether a body was written from the same facts; what a person changed in it since then does not count."""
-    return read_marker(body) == read_marker(message.body)
+    return read_marker(written) == read_marker(message.body)
 
 
-def same_target(body: str, message: Message) -> bool:
-    """Whether a body was written for the same package and release."""
-    facts, wanted = read_marker(body), read_marker(message.body)
+def same_target(written: str, message: Message) -> bool:
+    """Whether a body was written for the same package, release and patches."""
+    facts, wanted = read_marker(written), read_marker(message.body)
     keys = ("package", "branch", "target")
     return bool(facts and wanted) and all((facts or {}).get(key) == (wanted or {}).get(key) for key in keys)
 
 
-def read_marker(body: str) -> dict[str, str] | None:
+def read_marker(written: str) -> dict[str, str] | None:
     """The facts in a body's marker; None where it has none that can be read."""
-    match = _MARKER.search(body)
+    match = _MARKER.search(written)
     if match is None:
         return None
     try:
@@ -133,35 +150,3 @@ def read_marker(body: str) -> dict[str, str] | None:
 def is_ours(commit_message: str) -> bool:
     """Whether a commit message carries the trailer of a commit that xenbump made."""
     return any(line.startswith(TRAILER + " ") for line in commit_message.splitlines())
-
-
-def _code(text: str) -> str:
-    """A code span that nothing in `text` can end or disguise: GitHub's Markdown, section 6.3.
-
-    In it there are no mentions, links or tags; characters without a glyph, which could turn the text round, are shown
-    as replaced.
-    """
-    flat = "".join(c if c.isprintable() else "\ufffd" for c in " ".join(text.split())) or " "
-    longest = max((len(run) for run in re.findall(r"`+", flat)), default=0)
-    fence = "`" * (longest + 1)
-    pad = " " if flat.startswith("`") or flat.endswith("`") else ""
-    return f"{fence}{pad}{flat}{pad}{fence}"
-
-
-def _cell(text: str) -> str:
-    """A code span in a table, where a bar would end the cell in spite of it; escapes do not help behind a backslash."""
-    return _code(text.replace("|", "¦"))
-
-
-@cache
-def _template() -> Template:
-    # Imported here: a run that publishes nothing does not need it.
-    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415
-
-    # Markdown, not HTML: escaping is the business of `code`.
-    environment = Environment(  # noqa: S701
-        loader=PackageLoader("xenbump.publish"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["code"] = _code
-    environment.filters["cell"] = _cell
-    return environment.get_template("body.md.j2")

@@ -1,11 +1,13 @@
 """From a plan and its edit to one pull request: found again when it is there, opened when it is not.
 
 The head branch is the pull request's identity: one for each package and branch of Xen. A person's act wins: a branch
-that is not ours is not pushed to, and a pull request that was closed for this target is not opened again.
+that is not ours is not pushed to, and a pull request that was closed for this release with these patches is not opened
+again.
 """
 
 from __future__ import annotations
 
+import posixpath
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -78,6 +80,11 @@ class Publisher:
             )
         return found
 
+    def beside(self, name: str) -> bytes | None:
+        """A file that is named from the package file's folder, as the base branch has it; None where it has none."""
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(self.name), name))
+        return None if path.startswith("../") else self.checkout.read(self.base, path)
+
     def publish(self, plan: Plan, edit: Edit, message: Message) -> Publication:
         """Commit, push, and open or update the pull request.
 
@@ -116,7 +123,9 @@ class Publisher:
             if pull.state == "open":
                 return pull
         for pull in found:
-            if pull.title == message.title or words.same_target(pull.body, message):
+            # Two sets of patches may have one title; it counts only where there is no marker to go by.
+            nameless = words.read_marker(pull.body) is None and pull.title == message.title
+            if nameless or words.same_target(pull.body, message):
                 done, remedy = "closed without being merged", ""
                 if pull.merged:
                     done = f"merged, and {self._config.github.base} as last fetched does not have it"
@@ -161,7 +170,8 @@ class Publisher:
             action = "opened"
         # GitHub takes no account of case in a label's name.
         there = {label.casefold() for label in pull.labels}
-        wanted = tuple(label for label in settings.labels.always if label.casefold() not in there)
+        labels = (*settings.labels.always, *(settings.labels.security if plan.closes else ()))
+        wanted = tuple(label for label in dict.fromkeys(labels) if label.casefold() not in there)
         refused: tuple[str, ...] = ()
         if wanted:
             with_labels = words.write(plan, operator=settings.operator, refused_labels=wanted)
@@ -177,7 +187,7 @@ class Publisher:
         final = words.write(plan, operator=settings.operator, refused_labels=refused)
         # Title and body are written anew when they would say something else: what a person added since is left alone.
         if not words.says_the_same(pull.body, final):
-            labels = pull.labels
-            pull = replace(github.update(pull.number, title=final.title, body=final.body), labels=labels)
+            found = pull.labels
+            pull = replace(github.update(pull.number, title=final.title, body=final.body), labels=found)
             action = "opened" if action == "opened" else "updated"
         return final, pull, action

@@ -5,12 +5,14 @@ from __future__ import annotations
 import textwrap
 from collections import Counter
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from xenbump.hashes import sri
-from xenbump.plan.model import Decision, Verdict
+from xenbump.plan.model import Verdict
+from xenbump.publish.markup import cell, plain
+from xenbump.report.values import Advisories, AdvisoryEntry, AuditDocument, LineEntry, PatchEntry, Subject
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -41,69 +43,6 @@ _SIGNS = {
     Verdict.UNUSED: " ",
     Verdict.CONFLICT: "?",
 }
-
-
-class _Value(msgspec.Struct, frozen=True):
-    """A part of a document."""
-
-
-class Subject(_Value, frozen=True):
-    """One package, version or tag, with a decision for every advisory that xenbits lists."""
-
-    name: str
-    version: str
-    tag: str
-    decisions: tuple[Decision, ...]
-
-
-class AuditDocument(_Value, frozen=True, kw_only=True):
-    """`xenbump audit --json`."""
-
-    schema: Literal["xenbump.audit/1"] = "xenbump.audit/1"
-    subjects: tuple[Subject, ...]
-
-
-class PatchEntry(_Value, frozen=True):
-    """A patch: its name, its signed SHA-256 in hexadecimal, and the SRI that `fetchurl` wants."""
-
-    name: str
-    sha256: str
-    hash: str
-    prerequisite: bool
-
-
-class LineEntry(_Value, frozen=True):
-    """A line of an advisory's table; `tree` is `xen` or another tree's name."""
-
-    pattern: str
-    range: str
-    tree: str
-    patches: tuple[PatchEntry, ...]
-
-
-class AdvisoryEntry(_Value, frozen=True):
-    """An advisory. `lines`, `signed_by` and `first_releases` are there when it was asked for by number."""
-
-    xsa: int
-    version: int | None
-    public: str | None
-    title: str | None
-    cves: tuple[str, ...]
-    embargoed: bool
-    lines: tuple[LineEntry, ...] | None = None
-    signed_by: str | None = None
-    first_releases: dict[str, str | None] | None = None
-    unread: str | None = None
-
-
-class Advisories(_Value, frozen=True, kw_only=True):
-    """`xenbump xsa --json`."""
-
-    schema: Literal["xenbump.xsa/1"] = "xenbump.xsa/1"
-    advisories: tuple[AdvisoryEntry, ...]
-
-
-DOCUMENTS: dict[str, type[msgspec.Struct]] = {"audit": AuditDocument, "xsa": Advisories}
 
 
 def audit_document(audits: Iterable[Audit]) -> AuditDocument:
@@ -167,7 +106,7 @@ def _row(entry: Entry, now: datetime) -> str:
         title = f"(embargoed until {entry.public_time:%Y-%m-%d %H:%M} UTC)"
     else:
         title = entry.title or "(no title)" if entry.is_published else "(not public, or never used)"
-    return f"XSA-{entry.number:<4} {date}  {_plain(title)}"
+    return f"XSA-{entry.number:<4} {date}  {plain(title)}"
 
 
 def show_text(one: Shown) -> str:
@@ -175,13 +114,13 @@ def show_text(one: Shown) -> str:
     entry, text = one.listed.entry, one.listed.text
     if text is None:
         return f"XSA-{entry.number}: not public, or never used\n"
-    lines = [f"XSA-{entry.number}: {_plain(text.title)}"]
+    lines = [f"XSA-{entry.number}: {plain(text.title)}"]
     if text.cves:
         lines.append(f"  {', '.join(text.cves)}")
     when = f"{datetime.fromtimestamp(text.signed_at, UTC):%Y-%m-%d %H:%M} UTC"
     lines.append(f"  version {text.version}, signed {when} by {text.signed_by}")
     if text.advisory is None:
-        lines.append(f"  its table of patches was not understood: {text.code}: {_plain(text.what)}")
+        lines.append(f"  its table of patches was not understood: {text.code}: {plain(text.what)}")
     else:
         for line in text.advisory.lines:
             lines.append(f"  {line.glob}  {line.range.text}")
@@ -204,7 +143,7 @@ def audit_text(one: Audit, *, everything: bool) -> str:
         for decision in one.decisions:
             if decision.verdict is verdict:
                 lines += textwrap.wrap(
-                    f"{verdict.value:<16} {_plain(decision.reason)}",
+                    f"{verdict.value:<16} {plain(decision.reason)}",
                     _WIDTH,
                     initial_indent="  ",
                     subsequent_indent=" " * 19,
@@ -229,7 +168,7 @@ def audit_markdown(one: Audit, *, everything: bool) -> str:
             continue
         lines += [
             f"| [{decision.xsa}](https://xenbits.xen.org/xsa/advisory-{decision.xsa}.html) | {verdict.value} "
-            f"| {_cell(decision.reason)} |"
+            f"| {cell(decision.reason)} |"
             for decision in one.decisions
             if decision.verdict is verdict
         ]
@@ -258,16 +197,3 @@ def matrix(audits: Sequence[Audit]) -> str:
 def _counts(one: Audit) -> str:
     counted = Counter(decision.verdict for decision in one.decisions)
     return ", ".join(f"{counted[verdict]} {verdict.value}" for verdict in _ORDER if counted[verdict])
-
-
-def _plain(text: str) -> str:
-    """Text from outside on one line, without characters that steer a terminal."""
-    return "".join(char if char.isprintable() else " " for char in text)
-
-
-def _cell(text: str) -> str:
-    """Text from outside in a cell of a table in Markdown: nothing in it is markup, a mention or a reference."""
-    escaped = _plain(text)
-    for char in "\\`*_[]<>|#@~":
-        escaped = escaped.replace(char, f"&#{ord(char)};")
-    return escaped

@@ -1,187 +1,50 @@
-"""The JSON documents that scripts build on. `docs/interface.md` describes them; `docs/schemas/` is made from them."""
+"""From outcomes to the JSON documents that scripts build on, and their schemas."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from xenbump.errors import Refusal, XenbumpError
-from xenbump.outcomes import NewerRelease, Outcome, Planned, Published, SourceHash, Stopped, UpToDate, Written
-from xenbump.plan.model import Decision, Patch, Plan, Subject  # noqa: TC001 - msgspec reads the types at run time
-from xenbump.report import advisories
+from xenbump.outcomes import (
+    NeedsPatches,
+    NewerRelease,
+    Outcome,
+    Planned,
+    Published,
+    SourceHash,
+    Stopped,
+    UpToDate,
+    Written,
+)
+from xenbump.plan.model import Verdict
+from xenbump.report.values import (
+    DOCUMENTS,
+    AddedPatch,
+    Check,
+    CheckEntry,
+    DroppedPatch,
+    Error,
+    From,
+    Hash,
+    KeptPatch,
+    Patches,
+    PlanDocument,
+    PlanEntry,
+    PullRequestEntry,
+    Run,
+    RunEntry,
+    Source,
+    To,
+)
+from xenbump.upstream import release
 
+if TYPE_CHECKING:
+    from xenbump.plan.model import Decision, PatchChange, Plan, Subject
 
-class _Value(msgspec.Struct, frozen=True):
-    """A part of a document."""
-
-
-class From(_Value, frozen=True):
-    """What the file packages now; `rev` is set where it pins a commit."""
-
-    version: str
-    rev: str | None
-    tag: str | None
-
-
-class To(_Value, frozen=True):
-    """The release that it is to package."""
-
-    version: str
-    tag: str
-    commit: str
-    signed_by: str
-    source: str
-
-
-class Source(_Value, frozen=True):
-    """The fetcher of the source and the hash that it will want, in SRI form."""
-
-    fetcher: str
-    hash: str
-
-
-class KeptPatch(_Value, frozen=True):
-    """A patch that stays."""
-
-    url: str
-    xsa: int | None
-
-
-class DroppedPatch(_Value, frozen=True):
-    """A patch that goes, and why."""
-
-    url: str
-    xsa: int | None
-    reason: str
-
-
-class AddedPatch(_Value, frozen=True):
-    """A patch that comes: the hash that its fetcher wants, and the signed SHA-256 of the file in hexadecimal."""
-
-    url: str
-    xsa: int | None
-    hash: str
-    sha256: str
-
-
-class Patches(_Value, frozen=True):
-    """What happens to the patches."""
-
-    keep: tuple[KeptPatch, ...] = ()
-    drop: tuple[DroppedPatch, ...] = ()
-    add: tuple[AddedPatch, ...] = ()
-
-
-class Error(_Value, frozen=True):
-    """Why the work on a package stopped."""
-
-    code: str
-    what: str
-    where: str
-    remedy: str
-
-
-class CheckEntry(_Value, frozen=True):
-    """One package of a check."""
-
-    name: str
-    file: str
-    outcome: Literal["up-to-date", "newer-release", "refused", "failed"]
-    shape: str | None = None
-    from_: From | None = msgspec.field(default=None, name="from")
-    to: To | None = None
-    warnings: tuple[str, ...] = ()
-    refusal: Error | None = None
-
-
-class Check(_Value, frozen=True, kw_only=True):
-    """`xenbump check --json`."""
-
-    schema: Literal["xenbump.check/1"] = "xenbump.check/1"
-    packages: tuple[CheckEntry, ...]
-
-
-class PlanEntry(_Value, frozen=True):
-    """One package of a plan."""
-
-    name: str
-    file: str
-    outcome: Literal["up-to-date", "planned", "refused", "failed"]
-    shape: str | None = None
-    from_: From | None = msgspec.field(default=None, name="from")
-    to: To | None = None
-    source: Source | None = None
-    patches: Patches = Patches()
-    decisions: tuple[Decision, ...] = ()
-    warnings: tuple[str, ...] = ()
-    refusal: Error | None = None
-    written: bool = False
-    commit: str | None = None
-    diff: str | None = None
-
-
-class PlanDocument(_Value, frozen=True, kw_only=True):
-    """`xenbump plan --json`, and `bump --json`, which says what it wrote."""
-
-    schema: Literal["xenbump.plan/1"] = "xenbump.plan/1"
-    packages: tuple[PlanEntry, ...]
-
-
-class PullRequestEntry(_Value, frozen=True):
-    """A pull request, and what was done to it."""
-
-    number: int
-    url: str
-    title: str
-    branch: str
-    commit: str
-    draft: bool
-    action: Literal["opened", "updated", "unchanged"]
-
-
-class RunEntry(_Value, frozen=True):
-    """One package of a run; `title` and `body` are what a dry run would have published."""
-
-    name: str
-    file: str
-    outcome: Literal["up-to-date", "planned", "published", "refused", "failed"]
-    plan: PlanEntry | None = None
-    pull_request: PullRequestEntry | None = None
-    title: str | None = None
-    body: str | None = None
-    refusal: Error | None = None
-
-
-class Run(_Value, frozen=True, kw_only=True):
-    """`xenbump run --json` and `pr --json`."""
-
-    schema: Literal["xenbump.run/1"] = "xenbump.run/1"
-    packages: tuple[RunEntry, ...]
-
-
-class Hash(_Value, frozen=True, kw_only=True):
-    """`xenbump hash --json`: of a revision, or of a patch, which has no commit.
-
-    `signed_by` is null for what no pinned key has signed.
-    """
-
-    schema: Literal["xenbump.hash/1"] = "xenbump.hash/1"
-    rev: str
-    commit: str | None
-    fetcher: str
-    hash: str
-    signed_by: str | None
-    source: str
-
-
-DOCUMENTS: dict[str, type[msgspec.Struct]] = {
-    "check": Check,
-    "plan": PlanDocument,
-    "run": Run,
-    "hash": Hash,
-    **advisories.DOCUMENTS,
-}
+# What a check points out; the rest is for a plan.
+_OPEN = frozenset({Verdict.NEEDS_PATCH, Verdict.CONFLICT})
 
 
 def encode(document: msgspec.Struct) -> str:
@@ -227,7 +90,12 @@ def _stopped(outcome: Stopped) -> Literal["refused", "failed"]:
 
 
 def _from(subject: Subject) -> From:
-    return From(version=subject.version, rev=None, tag=f"RELEASE-{subject.version}")
+    tag = release.tag_of(subject.version) if subject.rev is None else None
+    return From(version=subject.version, rev=subject.rev, tag=tag)
+
+
+def _open(decisions: tuple[Decision, ...]) -> tuple[Decision, ...]:
+    return tuple(one for one in decisions if one.verdict in _OPEN)
 
 
 def check(outcomes: list[Outcome]) -> Check:
@@ -237,18 +105,34 @@ def check(outcomes: list[Outcome]) -> Check:
 
 def _check_entry(outcome: Outcome) -> CheckEntry:
     match outcome:
-        case UpToDate(subject):
-            return CheckEntry(
-                subject.name, subject.file, "up-to-date", subject.shape, _from(subject), warnings=subject.warnings
-            )
-        case NewerRelease(subject, release):
-            to = To(release.version, release.tag, release.commit, release.signed_by, release.source)
-            return CheckEntry(
-                subject.name, subject.file, "newer-release", subject.shape, _from(subject), to, subject.warnings
-            )
+        case UpToDate(subject, decisions):
+            return _checked(subject, "up-to-date", decisions)
+        case NewerRelease(subject, found, decisions):
+            to = To(found.version, found.tag, found.commit, found.signed_by, found.source)
+            return _checked(subject, "newer-release", decisions, to)
+        case NeedsPatches(subject, decisions):
+            return _checked(subject, "needs-patch", decisions)
         case Stopped(package, file, stopped):
             return CheckEntry(package, file, _stopped(outcome), refusal=error(stopped))
     raise TypeError(type(outcome).__name__)
+
+
+def _checked(
+    subject: Subject,
+    outcome: Literal["up-to-date", "newer-release", "needs-patch"],
+    decisions: tuple[Decision, ...],
+    to: To | None = None,
+) -> CheckEntry:
+    return CheckEntry(
+        name=subject.name,
+        file=subject.file,
+        outcome=outcome,
+        shape=subject.shape,
+        from_=_from(subject),
+        to=to,
+        warnings=subject.warnings,
+        advisories=_open(decisions),
+    )
 
 
 def plan(outcomes: list[Outcome], diffs: dict[str, str] | None = None) -> PlanDocument:
@@ -258,9 +142,15 @@ def plan(outcomes: list[Outcome], diffs: dict[str, str] | None = None) -> PlanDo
 
 def _plan_entry(outcome: Outcome, diffs: dict[str, str]) -> PlanEntry:
     match outcome:
-        case UpToDate(subject):
+        case UpToDate(subject, decisions):
             return PlanEntry(
-                subject.name, subject.file, "up-to-date", subject.shape, _from(subject), warnings=subject.warnings
+                name=subject.name,
+                file=subject.file,
+                outcome="up-to-date",
+                shape=subject.shape,
+                from_=_from(subject),
+                decisions=decisions,
+                warnings=subject.warnings,
             )
         case Planned(plan=made):
             return _planned(made, diffs.get(made.subject.name))
@@ -284,15 +174,20 @@ def _planned(made: Plan, diff: str | None) -> PlanEntry:
         from_=_from(subject),
         to=To(target.version, target.tag, target.commit, target.signed_by, target.source),
         source=Source(subject.fetcher, made.hash),
-        patches=Patches(keep=tuple(_kept(patch) for patch in made.patches.keep)),
+        patches=_patches(made.patches),
         decisions=made.decisions,
         warnings=made.warnings,
         diff=diff,
+        closes=made.closes,
     )
 
 
-def _kept(patch: Patch) -> KeptPatch:
-    return KeptPatch(patch.url, patch.xsa)
+def _patches(change: PatchChange) -> Patches:
+    return Patches(
+        keep=tuple(KeptPatch(one.url, one.xsa) for one in change.keep),
+        drop=tuple(DroppedPatch(one.patch.url, one.patch.xsa, one.reason) for one in change.drop),
+        add=tuple(AddedPatch(one.patch.url, one.patch.xsa, one.patch.hash or "", one.sha256) for one in change.add),
+    )
 
 
 def run(outcomes: list[Outcome], diffs: dict[str, str] | None = None) -> Run:

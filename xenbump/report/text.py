@@ -4,60 +4,120 @@ from __future__ import annotations
 
 import difflib
 import re
+import textwrap
 from typing import TYPE_CHECKING
 
-from xenbump.outcomes import NewerRelease, Outcome, Planned, Published, Stopped, UpToDate, Written
+from xenbump.outcomes import NeedsPatches, NewerRelease, Outcome, Planned, Published, Stopped, UpToDate, Written
+from xenbump.plan.model import Verdict
+from xenbump.publish import summary
+from xenbump.publish.markup import clipped, plain
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from xenbump.errors import XenbumpError
     from xenbump.package.rewrite import Edit
-    from xenbump.plan.model import Plan
+    from xenbump.plan.model import Decision, Plan
+
+_WIDTH = 120
+_LONGEST = 600  # of a reason, in characters
+# What is worth a line where there is nothing to do otherwise.
+_OPEN = frozenset({Verdict.NEEDS_PATCH, Verdict.CONFLICT, Verdict.EMBARGOED})
 
 
 def outcome(value: Outcome) -> list[str]:
     """The lines that tell a person how the work on a package ended."""
     match value:
-        case UpToDate(subject):
-            return [f"{subject.name}: {subject.version} is up to date ({subject.file})", *_warnings(subject.warnings)]
-        case NewerRelease(subject, release):
+        case UpToDate(subject, decisions):
+            first = f"{subject.name}: {subject.version} is up to date ({subject.file})"
+            return [first, *_open(decisions), *_warnings(subject.warnings)]
+        case NewerRelease(subject, release, decisions):
             return [
                 f"{subject.name}: {subject.version} -> {release.version} is there ({subject.file})",
                 f"  tag {release.tag}, signed by {release.signed_by}",
+                *_open(decisions),
                 *_warnings(subject.warnings),
             ]
-        case Planned(plan=plan):
-            return [f"{plan.subject.name}: {_step(plan)} is planned ({plan.subject.file})", *_facts(plan)]
-        case Written(plan=plan, commit=commit):
-            done = f"written and committed as {commit[:12]}" if commit else "written"
-            return [f"{plan.subject.name}: {_step(plan)} is {done} ({plan.subject.file})", *_facts(plan)]
-        case Published(plan=plan, pull=pull, branch=branch, action=action):
-            kind = "draft pull request" if pull.draft else "pull request"
-            return [
-                f"{plan.subject.name}: {_step(plan)}: {kind} {pull.number} {action}",
-                f"  {pull.url}",
-                f"  branch {branch}",
-                *_facts(plan),
-            ]
+        case NeedsPatches(subject, decisions):
+            count = "an advisory is" if len(decisions) == 1 else f"{len(decisions)} advisories are"
+            first = f"{subject.name}: {subject.version}: {count} open, and no newer release is there ({subject.file})"
+            return [first, *_open(decisions), *_warnings(subject.warnings)]
         case Stopped(package, _, error):
             return [f"{package}: {error.kind}: {error}"]
+    return _made(value)
 
 
-def _step(plan: Plan) -> str:
-    return f"{plan.subject.version} -> {plan.target.version}"
+def _made(value: Planned | Written | Published) -> list[str]:
+    plan = value.plan
+    change = f"{plan.subject.name}: {summary.change(plan)}"
+    match value:
+        case Planned():
+            told = [f"{change} is planned ({plan.subject.file})"]
+        case Written(commit=commit):
+            done = f"written and committed as {commit[:12]}" if commit else "written"
+            told = [f"{change} is {done} ({plan.subject.file})"]
+        case Published(pull=pull, branch=branch, action=action):
+            kind = "draft pull request" if pull.draft else "pull request"
+            told = [f"{change}: {kind} {pull.number} {action}", f"  {pull.url}", f"  branch {branch}"]
+    return [*told, *_facts(plan)]
 
 
 def _facts(plan: Plan) -> list[str]:
+    """What the plan rests on, what happens to the patches, which advisories are left out, what is odd."""
+    left_out = [f"{one.verdict.value}: {one.reason}" for one in summary.shares(plan).left_out]
+    lines = [*_source(plan), *_patches(plan)]
+    return [*lines, *(line for text in left_out for line in _wrapped(text)), *_warnings(plan.warnings)]
+
+
+def _source(plan: Plan) -> list[str]:
     target = plan.target
-    return [
-        f"  tag {target.tag}, commit {target.commit}",
-        f"  signed by {target.signed_by}, fetched from {target.source}",
-        f"  {plan.subject.fetcher} hash {plan.hash}",
-        *_warnings(plan.warnings),
-    ]
+    lines = []
+    if plan.moves or summary.repinned(plan):
+        if target.tag is None:
+            lines += [
+                f"  commit {target.commit} of {target.ref}, which nobody has signed",
+                f"  fetched from {target.source}",
+            ]
+        else:
+            lines += [
+                f"  tag {target.tag}, commit {target.commit}",
+                f"  signed by {target.signed_by}, fetched from {target.source}",
+            ]
+    if plan.moves or plan.hash != plan.subject.hash:
+        lines.append(f"  {plan.subject.fetcher} hash {plan.hash}")
+    return lines
+
+
+def _patches(plan: Plan) -> list[str]:
+    patches = plan.patches
+    lines = [line for one in patches.drop for line in _wrapped(f"drop {summary.name_of(one.patch)}: {one.reason}")]
+    for one in patches.add:
+        of = "" if one.patch.xsa is None else f" (XSA-{one.patch.xsa})"
+        lines += _wrapped(f"add {summary.name_of(one.patch)}{of}")
+    if patches.keep:
+        lines.append(f"  {len(patches.keep)} {'patch stays' if len(patches.keep) == 1 else 'patches stay'}")
+    return lines
+
+
+def _open(decisions: Iterable[Decision]) -> list[str]:
+    told = [f"{one.verdict.value}: {one.reason}" for one in decisions if one.verdict in _OPEN]
+    return [line for text in told for line in _wrapped(text)]
+
+
+def _wrapped(text: str) -> list[str]:
+    """A text, some of it from outside, in lines of at most 120 columns; what has no blank is not broken."""
+    return textwrap.wrap(
+        clipped(plain(text), _LONGEST),
+        _WIDTH,
+        initial_indent="  ",
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _warnings(warnings: tuple[str, ...]) -> list[str]:
-    return [f"  warning: {warning}" for warning in warnings]
+    return [f"  warning: {plain(warning)}" for warning in warnings]
 
 
 def error(stopped: XenbumpError) -> list[str]:

@@ -1,4 +1,4 @@
-"""Which advisories the history of a commit says are fixed in it.
+"""What the history of a commit says: which advisories are fixed in it, and which other commits it has.
 
 Commits are fetched without trees and files, and only since the branch before was cut: what was fixed until then is
 written down in `fixed-before.json` (made by `tools/fixed_before.py`), which is used only where the repository still has
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from xenbump.upstream import release
+from xenbump.upstream import commits, release
 from xenbump.upstream.markers import fixes
 
 if TYPE_CHECKING:
@@ -81,14 +81,11 @@ def fixed_in(repository: Repository, listing: Listing, commit: str, ref: str, *,
     Raises:
         XenbumpError: the history could not be fetched or read.
     """
-    earlier = [one for one in _cuts() if release.order(one.branch) < release.order(branch) and _is_same(one, listing)]
-    start = max(earlier, key=lambda one: release.order(one.branch), default=None)
+    start = _start(branch, listing)
 
     def work() -> Fixes:
-        tag = "" if start is None else start.tag
-        messages = repository.messages(commit, ref, listing.source, store=f"history-{branch}.git", since=tag)
         found: dict[int, list[str]] = {}
-        for oid, message in messages:
+        for oid, message in _messages(repository, listing, commit, ref, branch=branch):
             for number in fixes(message):
                 found.setdefault(number, []).append(oid)
         return Fixes(
@@ -98,6 +95,73 @@ def fixed_in(repository: Repository, listing: Listing, commit: str, ref: str, *,
         )
 
     return memory.step("", "history", (commit, None if start is None else start.point), Fixes, work)
+
+
+def has_commit(
+    repository: Repository, listing: Listing, commit: str, ref: str, *, branch: str, memory: Memory, wanted: str
+) -> str | None:
+    """By which commit of its history a commit has another one.
+
+    Args:
+        repository: the Xen repository.
+        listing: what it lists.
+        commit: the commit's identifier.
+        ref: a full ref name that has it, or the identifier itself.
+        branch: the branch it lies on, `X.Y`.
+        memory: where the result is remembered.
+        wanted: identifier of the other.
+
+    Returns:
+        The newest that is the other one or says that it is its backport; one that a later one may have taken back does
+        not count. None where the history that is read has none: it begins where the branch before was cut, and a
+        backport of what was itself a backport need not name the first.
+
+    Raises:
+        XenbumpError: the history could not be fetched or read.
+    """
+    start = _start(branch, listing)
+
+    def work() -> str:
+        undone: list[str] = []
+        for oid, message in _messages(repository, listing, commit, ref, branch=branch):
+            names = {oid, *commits.origins(message)}
+            if wanted in names and not any(name.startswith(one) for name in names for one in undone):
+                return oid
+            undone += commits.reverted(message)
+        return ""
+
+    given = (commit, None if start is None else start.point, wanted)
+    return memory.step("", "commit", given, str, work) or None
+
+
+def descends(repository: Repository, listing: Listing, commit: str, ref: str, ancestor: str, *, branch: str) -> bool:
+    """Whether a commit has another one in its history, or is that one.
+
+    Args:
+        repository: the Xen repository.
+        listing: what it lists.
+        commit: the commit's identifier.
+        ref: a full ref name that has it, or the identifier itself.
+        ancestor: identifier of the other, which must lie behind the cut of the branch before: a release of the same
+            branch does. An older one is not seen, and the answer is no.
+        branch: the branch that the commit lies on, `X.Y`.
+
+    Raises:
+        XenbumpError: the history could not be fetched or read.
+    """
+    return any(oid == ancestor for oid, _ in _messages(repository, listing, commit, ref, branch=branch))
+
+
+def _start(branch: str, listing: Listing) -> _Cut | None:
+    """Where the history of a branch begins to be read; None: at its first commit."""
+    earlier = [one for one in _cuts() if release.order(one.branch) < release.order(branch) and _is_same(one, listing)]
+    return max(earlier, key=lambda one: release.order(one.branch), default=None)
+
+
+def _messages(repository: Repository, listing: Listing, commit: str, ref: str, *, branch: str) -> list[tuple[str, str]]:
+    start = _start(branch, listing)
+    tag = "" if start is None else start.tag
+    return repository.messages(commit, ref, listing.source, store=f"history-{branch}.git", since=tag)
 
 
 def _is_same(one: _Cut, listing: Listing) -> bool:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _NUMBER = r"(?:0|[1-9]\d{0,5})"
 _VERSION = re.compile(rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}", re.ASCII)
+# A commit of a stable branch, by nixpkgs' conventions for what is no release: the release it leads to, and its day.
+_UNSTABLE = re.compile(rf"(?P<base>{_NUMBER}\.{_NUMBER}\.{_NUMBER})-unstable-\d{{4}}-\d\d-\d\d", re.ASCII)
 _BRANCH = re.compile(rf"{_NUMBER}\.{_NUMBER}", re.ASCII)
 _LINE = re.compile(r"([0-9a-f]{40})\t(\S+)", re.ASCII)
 _TAG_PREFIX = "RELEASE-"
@@ -59,9 +61,15 @@ def is_branch(text: str) -> bool:
     return _BRANCH.fullmatch(text) is not None
 
 
+def base_of(version: str) -> str | None:
+    """The release `X.Y.Z` that a version `X.Y.Z-unstable-YYYY-MM-DD` leads to; None for a version of another form."""
+    match = _UNSTABLE.fullmatch(version)
+    return None if match is None else match["base"]
+
+
 def branch_of(version: str) -> str:
-    """The branch `X.Y` of a release version `X.Y.Z`."""
-    return version.rpartition(".")[0]
+    """The branch `X.Y` of a version `X.Y.Z` or `X.Y.Z-unstable-YYYY-MM-DD`."""
+    return (base_of(version) or version).rpartition(".")[0]
 
 
 def tag_of(version: str) -> str:

@@ -1,9 +1,13 @@
 """The Xen repository: what it lists, a release's verified tag, and trees, kept in a cache without their history.
 
-Two bare repositories make up the cache. `tags.git` holds tag objects and their commits, fetched without trees and files
+Bare repositories make up the cache. `tags.git` holds tag objects and their commits, fetched without trees and files
 where the server can leave them out (`git help fetch`, `--filter`), so that a signature is judged before the tree is
 fetched. `trees.git` holds whole trees without history. A server that cannot leave anything out sends the tree with the
 tag; then `tags.git` has it, and nothing is fetched twice.
+
+`commits.git` holds commits whose changes were asked for, with their parents: the trees, and of the files those that
+differ. Where a server gives no files by their identifiers, `commits-whole.git` holds them all. The stores for histories
+are named by `history.py`.
 """
 
 from __future__ import annotations
@@ -11,12 +15,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import shutil
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
+from xenbump import process
 from xenbump.errors import Failure, Refusal, XenbumpError
 from xenbump.hashes import archive, nar, sri
 from xenbump.locks import locked
-from xenbump.upstream import git, release, signature
+from xenbump.upstream import commits, git, release, signature
 from xenbump.upstream.model import Listing, VerifiedRelease
 from xenbump.upstream.objects import ObjectReader, open_objects
 from xenbump.upstream.tag import parse_tag
@@ -35,6 +41,10 @@ _LEFT_BY_A_KILLED_GIT = ("*.lock", "refs/**/*.lock", "objects/pack/tmp_*")
 
 
 _NO_TREES = "--filter=tree:0"
+_NO_FILES = "--filter=blob:none"
+_WITH_PARENT = "--depth=2"
+# Each is an argument of 40 bytes; a change of more files is fetched with everything.
+_MOST_FILES = 1000
 
 
 class Repository:
@@ -165,6 +175,44 @@ class Repository:
                 replaced = {}
             return sri.encode(nar.tree_hash(objects, facts.tree, replaced))
 
+    def committed(self, commit: str, ref: str, source: str) -> datetime:
+        """When a commit was made, by its committer's clock, in UTC.
+
+        The arguments are those of `objects`.
+
+        Raises:
+            Refusal: E-COMMIT-FORM where it has no time, or one that no calendar has.
+        """
+        with self.objects(commit, ref, source) as objects:
+            seconds = objects.commit(commit).committer_time
+        try:
+            return datetime.fromtimestamp(seconds, UTC)
+        except (ValueError, OverflowError, OSError) as error:
+            raise Refusal(
+                "E-COMMIT-FORM", f"the commit's time is {seconds} seconds after 1970", where=commit
+            ) from error
+
+    def patch_of(self, commit: str, source: str) -> bytes:
+        """The change of a commit against its parent, as a unified diff with git's lines above each file.
+
+        Args:
+            commit: the commit's identifier; no ref needs to have it.
+            source: the address tried first.
+
+        Raises:
+            Refusal: E-COMMIT-FORM where it has several parents, or none; E-TAG-MISSING where the server has it not.
+            Failure: it could not be fetched or read.
+        """
+        parent, store = self._with_change(commit, source)
+        done = process.run(
+            ["git", f"--git-dir={store}", *commits.DIFF, parent, commit],
+            env={**git.environment(None), "GIT_ATTR_NOSYSTEM": "1"},
+            check=False,
+        )
+        if done.status != 0:
+            raise git.explained(done, str(store))
+        return done.stdout
+
     def messages(self, commit: str, ref: str, source: str, *, store: str, since: str) -> list[tuple[str, str]]:
         """The messages of a commit's history, newest first, each with its commit's identifier.
 
@@ -219,6 +267,58 @@ class Repository:
                         return store
         return None
 
+    def _with_change(self, commit: str, source: str) -> tuple[str, Path]:
+        """A commit's parent, and a store that has both with their trees and the files that differ."""
+        store = self._cache / "commits.git"
+        if not self._has_change(store, commit, source):
+            store = self._cache / "commits-whole.git"
+            if self._parent(store, commit) is None:
+                self._fetch(store, source, commit, commit, (_WITH_PARENT,))
+        parent, files = self._change(store, commit)
+        with open_objects(store, git.environment(None)) as objects:
+            for oid in files:
+                objects.raw(oid, "blob")  # each fits its identifier
+        return parent, store
+
+    def _has_change(self, store: Path, commit: str, source: str) -> bool:
+        """Fetch a commit and its parent, and then those of their files that differ; whether that did it."""
+        if self._parent(store, commit) is None:
+            self._fetch(store, source, commit, commit, (_WITH_PARENT, _NO_FILES))
+        parent, files = self._change(store, commit)
+        listed = git.call(["rev-list", "--objects", "--no-walk", "--missing=print", commit, parent], repository=store)
+        missing = files & {line[1:].decode() for line in listed.stdout.splitlines() if line.startswith(b"?")}
+        if len(missing) > _MOST_FILES:
+            return False
+        try:
+            if missing:
+                with self._locked() as lock:
+                    self._transfer(store, source, sorted(missing), (_NO_FILES,), lock=lock)
+        except XenbumpError as error:
+            self._progress(f"the files of {commit[:12]} are not to be had by themselves: {error.what}")
+            return False
+        return True
+
+    def _parent(self, store: Path, commit: str) -> str | None:
+        """The parent of a commit where a store has both; a shallow store's own idea of parents is not asked."""
+        if not self._has(store, commit, "commit"):
+            return None
+        with open_objects(store, git.environment(None)) as objects:
+            parents = objects.commit(commit).parents
+        if len(parents) != 1:
+            raise Refusal(
+                "E-COMMIT-FORM", f"the commit has {len(parents)} parents; its change is not one", where=commit
+            )
+        return parents[0] if self._has(store, parents[0], "commit") else None
+
+    def _change(self, store: Path, commit: str) -> tuple[str, frozenset[str]]:
+        """A commit's parent, and the files that differ between them."""
+        parent = self._parent(store, commit)
+        if parent is None:
+            raise Failure("E-OBJECT", f"the parent of {commit} did not come along", where=str(store))
+        with open_objects(store, git.environment(None)) as objects:
+            trees = [objects.commit(one).tree for one in (parent, commit)]
+            return parent, commits.changed_files(objects, trees[0], trees[1])
+
     def _fetch(self, store: Path, source: str, ref: str, wanted: str, extent: tuple[str, ...]) -> str:
         """Fetch one ref, as much of it as the options `extent` say; returns the address that served it.
 
@@ -227,36 +327,8 @@ class Repository:
         """
         local = ref if ref.startswith("refs/") else f"refs/xenbump/{ref}"
 
-        def ask(address: str, lock: int) -> str:
-            self._progress(f"fetching {ref.rpartition('/')[2]} from {address}")
-            git.call(
-                [
-                    "fetch",
-                    "--quiet",
-                    "--no-tags",
-                    "--no-write-fetch-head",
-                    *extent,
-                    "--",
-                    address,
-                    f"+{ref}:{local}",
-                ],
-                address=address,
-                repository=store,
-                timeout=git.FETCH_SECONDS,
-                keep=(lock,),
-            )
-            return address
-
-        others = [address for address in self.addresses if address != source]
         with self._locked() as lock:
-            self._prepare(store)
-            try:
-                origin = self._first_answer(lambda address: ask(address, lock), [source, *others])
-            except XenbumpError as error:
-                # Git says much the same of a damaged cache as of a server that fails.
-                if error.code in {"E-GIT", "E-GIT-REPOSITORY"} and not _is_sound(store):
-                    raise Failure("E-OBJECT", f"the cache is damaged ({error.what})", where=str(store)) from error
-                raise
+            origin = self._transfer(store, source, [f"+{ref}:{local}"], extent, lock=lock)
             form = "--format=%(objectname) %(*objectname)"
             given = git.call(["for-each-ref", form, local], repository=store).stdout.decode("ascii", "replace").split()
         if wanted not in given:
@@ -266,6 +338,35 @@ class Repository:
                 where=origin,
             )
         return origin
+
+    def _transfer(self, store: Path, source: str, wants: list[str], extent: tuple[str, ...], *, lock: int) -> str:
+        """Fetch refs or objects into a store, the lock being held; returns the address that served them."""
+        by_identifier = ":" not in wants[0]
+        what = f"{len(wants)} file(s)" if by_identifier else wants[0].partition(":")[0].rpartition("/")[2].lstrip("+")
+        # As git itself fetches what a partial clone lacks (`git help partial-clone`): without telling what is there.
+        options = ("-c", "fetch.negotiationAlgorithm=noop") if by_identifier else ()
+
+        def ask(address: str) -> str:
+            self._progress(f"fetching {what} from {address}")
+            # Git takes no path for a place that left something out (a slash begins no such name), and would miss it.
+            used = [one for one in extent if one != _NO_FILES or not git.is_path(address)]
+            git.call(
+                [*options, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *used, "--", address, *wants],
+                address=address,
+                repository=store,
+                timeout=git.FETCH_SECONDS,
+                keep=(lock,),
+            )
+            return address
+
+        self._prepare(store)
+        try:
+            return self._first_answer(ask, [source, *(address for address in self.addresses if address != source)])
+        except XenbumpError as error:
+            # Git says much the same of a damaged cache as of a server that fails.
+            if error.code in {"E-GIT", "E-GIT-REPOSITORY"} and not _is_sound(store):
+                raise Failure("E-OBJECT", f"the cache is damaged ({error.what})", where=str(store)) from error
+            raise
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[int]:

@@ -1,33 +1,38 @@
 """`stdenv.mkDerivation (finalAttrs: { version; src = fetchFromGitHub { tag; hash; }; … })`: nixpkgs since 2025-11.
 
-Two shapes share this module: in `derivation-github` the tag is a literal, so the version stands twice; in
-`derivation-github-derived` (since 2026-08) the tag is made from the version.
+Two shapes share this module: in `derivation-github` the tag is a literal, so the version stands twice, or a commit is
+pinned by `rev`; in `derivation-github-derived` (since 2026-08) the tag is made from the version.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xenbump.errors import Refusal
 from xenbump.hashes import sri
 from xenbump.nixlang.edit import Replacement
-from xenbump.nixlang.find import bare, bindings, body, call, dotted
+from xenbump.nixlang.find import bare, bindings, body, call, dotted, inherits
+from xenbump.nixlang.strings import quote
 from xenbump.nixlang.tree import AttrSet, Binding, Identifier, Interpolation, Lambda, String, Text
-from xenbump.package import patches
+from xenbump.package import patch_list, patches
+from xenbump.package.lines import add_binding
 from xenbump.package.literals import binding, literal
 from xenbump.package.model import PackageFile
 from xenbump.package.nodes import calls
-from xenbump.upstream.release import is_version, tag_of
+from xenbump.upstream.release import base_of, is_version, tag_of
 
 if TYPE_CHECKING:
     from xenbump.nixlang.document import Document
     from xenbump.nixlang.find import Call
-    from xenbump.nixlang.tree import Expression
+    from xenbump.nixlang.tree import Expression, Node
     from xenbump.package.model import Literal
-    from xenbump.plan.model import Plan
+    from xenbump.plan.model import Plan, Target
 
 _FETCHER = "fetchFromGitHub"
+_UPSTREAM = "upstreamVersion"
+_COMMIT = re.compile(r"[0-9a-f]{40}", re.ASCII)
 _OWNER, _REPOSITORY = "xen-project", "xen"
 # Anything else can change what is fetched, and so the hash: submodules, a sparse checkout, a step after fetching.
 _KNOWN_ARGUMENTS = frozenset({"owner", "repo", "tag", "rev", "hash", "name"})
@@ -40,6 +45,12 @@ class _Derivation:
     attributes: AttrSet
     source: AttrSet
     itself: str | None
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The names that stand for the version of this derivation, the best one first."""
+        final = (f"{self.itself}.version",) if self.itself else ()
+        return (*final, "version") if self.attributes.recursive else final
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,47 +73,69 @@ class DerivationGithub:
             raise Refusal("E-AMBIGUOUS", "two derivations from GitHub stand in the file", where=places)
         derivation = found[0]
         version = literal(document, binding(document, derivation.attributes, "version").value, "version")
-        if not is_version(version.value):
+        if not is_version(version.value) and base_of(version.value) is None:
             raise Refusal(
                 "E-VERSION-FORM",
-                f"the version {version.value!r} is not that of a release, X.Y.Z",
+                f"the version {version.value!r} is neither X.Y.Z nor X.Y.Z-unstable-YYYY-MM-DD",
                 where=document.where(version.start),
             )
         _check_source(document, derivation.source)
-        listed, odd = patches.read(document, derivation.attributes)
+        listed, odd = patches.read(document, derivation.attributes, derivation.versions)
         digest = literal(document, binding(document, derivation.source, "hash").value, "hash")
         if sri.decode(digest.value) is None:
             odd += (f"the source hash is not one SHA-256 in SRI form ({document.where(digest.start)})",)
+        tag, rev = self._revision(document, derivation, version)
         return PackageFile(
             shape=self.key,
             version=version,
-            tag=self._tag(document, derivation, version),
+            tag=tag,
             fetcher=_FETCHER,
             hash=digest,
             patches=listed,
             warnings=odd,
+            rev=rev,
+            upstream_version=_upstream_version(document, derivation),
         )
 
-    def _tag(self, document: Document, derivation: _Derivation, version: Literal) -> Literal | None:
-        value = _revision(derivation.source).value
+    def _revision(
+        self, document: Document, derivation: _Derivation, version: Literal
+    ) -> tuple[Literal | None, Literal | None]:
+        """The literals of the tag and of the commit, of which a file has one; a derived tag is neither."""
+        named = _revision(derivation.source)
+        written = None
         if self.derived:
-            _check_derived(document, derivation, value)
-            return None
-        tag = literal(document, value, "tag")
-        if tag.value != tag_of(version.value):
+            _check_derived(document, derivation, named.value)
+        else:
+            written = literal(document, named.value, "tag")
+            if named.names == ("rev",) and _COMMIT.fullmatch(written.value):
+                return None, written
+        # What is no release has no tag, whatever the name would be.
+        if not is_version(version.value) or (written is not None and written.value != tag_of(version.value)):
+            shown = repr(written.value) if written is not None else "made from it"
             raise Refusal(
                 "E-TAG-DISAGREES",
-                f"the version is {version.value}, the tag {tag.value!r}",
-                where=document.where(value),
+                f"the version is {version.value}, the tag {shown}",
+                where=document.where(named.value),
             )
-        return tag
+        return written, None
 
-    def edits(self, file: PackageFile, plan: Plan) -> tuple[Replacement, ...]:
-        """Version, hash and, where it is a literal, the tag."""
-        wanted = [(file.version, plan.target.version), (file.hash, plan.hash)]
-        if file.tag is not None:
-            wanted.append((file.tag, plan.target.tag))
-        return tuple(Replacement(old.start, old.end, new) for old, new in wanted)
+    def edits(self, document: Document, file: PackageFile, plan: Plan) -> tuple[Replacement, ...]:
+        """Version, hash, tag or commit, the version of the tree where the file gives it, and the patches."""
+        derivation = _derivations(document)[0]
+        found = [_filled(file.hash, plan.hash)]
+        if plan.target.version != file.version.value or (file.rev and file.rev.value != plan.target.commit):
+            found.append(_filled(file.version, plan.target.version))
+            found += _revision_edits(derivation, file, plan.target)
+            found += _upstream_edits(document, derivation, file, plan.target)
+        found += patch_list.edits(
+            document,
+            derivation.attributes,
+            plan.patches,
+            old=file.patches,
+            versions=derivation.versions,
+            house=patch_list.House(heading="" if self.derived else "# XSA #"),
+        )
+        return tuple(found)
 
 
 SHAPES = (
@@ -153,12 +186,9 @@ def _is_derived(derivation: _Derivation) -> bool:
 
 def _check_derived(document: Document, derivation: _Derivation, value: Expression) -> None:
     """Accept `"RELEASE-${finalAttrs.version}"` only: any other expression could name another tag."""
-    allowed = {f"{derivation.itself}.version"} if derivation.itself else set()
-    if derivation.attributes.recursive:
-        allowed.add("version")
     match value:
         case String(parts=(Text(raw="RELEASE-"), Interpolation(expression=expression)), indented=False) if (
-            dotted(expression) in allowed
+            dotted(expression) in derivation.versions
         ):
             return
     written = " ".join(document.text(value).split())[:60]
@@ -167,6 +197,56 @@ def _check_derived(document: Document, derivation: _Derivation, value: Expressio
         f'`tag` is `{written}`, neither a plain string nor "RELEASE-" with this derivation\'s version',
         where=document.where(value),
     )
+
+
+def _upstream_version(document: Document, derivation: _Derivation) -> Literal | None:
+    """The literal of `upstreamVersion`; None where there is none, or where it is the version.
+
+    Raises:
+        Refusal: E-NOT-LITERAL for any other expression.
+    """
+    attributes = derivation.attributes
+    if not bindings(attributes, [_UPSTREAM]) and not inherits(attributes, _UPSTREAM):
+        return None
+    value = binding(document, attributes, _UPSTREAM).value
+    return None if dotted(value) in derivation.versions else literal(document, value, _UPSTREAM)
+
+
+def _filled(old: Literal, new: str) -> Replacement:
+    return Replacement(old.start, old.end, quote(new)[1:-1])
+
+
+def _replaced(node: Node, text: str) -> Replacement:
+    return Replacement(node.start, node.end, text)
+
+
+def _revision_edits(derivation: _Derivation, file: PackageFile, target: Target) -> list[Replacement]:
+    """The tag or the commit. A file that pins the commit of a release goes on to pin one."""
+    named = _revision(derivation.source)
+    if file.rev is not None and (target.tag is None or base_of(file.version.value) is None):
+        return [_filled(file.rev, target.commit)]
+    if target.tag is None:
+        return [_replaced(named.path[0], "rev"), _replaced(named.value, quote(target.commit))]
+    if file.rev is not None:
+        return [_replaced(named.path[0], "tag"), _replaced(named.value, quote(target.tag))]
+    return [] if file.tag is None else [_filled(file.tag, target.tag)]
+
+
+def _upstream_edits(
+    document: Document, derivation: _Derivation, file: PackageFile, target: Target
+) -> list[Replacement]:
+    """The version that the tree gives itself: of a release it is the version, of a tip it must be spelt out."""
+    found = bindings(derivation.attributes, [_UPSTREAM])
+    if target.tag is None and not found:
+        version = binding(document, derivation.attributes, "version")
+        return [add_binding(document, version, f"{_UPSTREAM} = {quote(target.tree_version)};")]
+    if target.tag is None and file.upstream_version is None:
+        return [_replaced(found[0].value, quote(target.tree_version))]
+    if file.upstream_version is None:
+        return []
+    if target.tag is not None and base_of(file.version.value) is not None and derivation.versions:
+        return [_replaced(found[0].value, derivation.versions[0])]
+    return [_filled(file.upstream_version, target.tree_version)]
 
 
 def _check_source(document: Document, source: AttrSet) -> None:

@@ -38,16 +38,16 @@ class KnownBySight:
         """Refuse: E-SHAPE-UNSUPPORTED."""
         self._refuse(document)
 
-    def edits(self, file: PackageFile, plan: Plan) -> tuple[Replacement, ...]:
+    def edits(self, document: Document, file: PackageFile, plan: Plan) -> tuple[Replacement, ...]:
         """Refuse: E-SHAPE-UNSUPPORTED."""
         del file, plan
-        self._refuse(None)
+        self._refuse(document)
 
-    def _refuse(self, document: Document | None) -> NoReturn:
+    def _refuse(self, document: Document) -> NoReturn:
         raise Refusal(
             "E-SHAPE-UNSUPPORTED",
             f"the file has the shape `{self.key}`, which this version of xenbump does not rewrite",
-            where=document.where(document.root) if document else "",
+            where=document.where(document.root),
         )
 
 

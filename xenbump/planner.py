@@ -1,0 +1,192 @@
+"""From a package file to its plan: which release or commit, which patches, why; the next way where one is blocked."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from xenbump.assembly import Assembly
+from xenbump.errors import Refusal, XenbumpError
+from xenbump.judge import Tree
+from xenbump.package import patches
+from xenbump.plan import plan as planning
+from xenbump.plan import target as targets
+from xenbump.plan.model import Plan, Target, Verdict
+from xenbump.upstream import release
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from xenbump.config import Package
+    from xenbump.journal import Run
+    from xenbump.plan.model import Decision, Subject
+    from xenbump.xen import Xen
+
+_BLOCKED = frozenset({"E-PATCH-CONFLICT", "E-XSA-CONFLICT"})
+_TWO_WAYS = (
+    'pin the stable branch, where they are or fit (strategy = "stable-tip" in the configuration, or --to stable-tip),'
+    " or put a patch of your own in the place of what fails"
+)
+_OPEN = frozenset({Verdict.NEEDS_PATCH, Verdict.CONFLICT})
+
+
+class Planner:
+    """Makes plans.
+
+    Args:
+        xen: what upstream has.
+        run: where results are remembered.
+        progress: told in a sentence what is being done.
+    """
+
+    def __init__(self, xen: Xen, run: Run, progress: Callable[[str], None]) -> None:
+        self._xen = xen
+        self._run = run
+        self._progress = progress
+
+    def plan(
+        self,
+        package: Package,
+        subject: Subject,
+        *,
+        local: Callable[[str], bytes | None],
+        to: str = "",
+        security_only: bool = False,
+    ) -> Plan:
+        """The plan for a file; one that changes nothing (`planning.is_idle`) where there is nothing to do.
+
+        Args:
+            package: as configured.
+            subject: what its file says.
+            local: gives the content of a file beside the package file; None where there is none.
+            to: a version, `latest` or `stable-tip`; empty: as `track` and `strategy` say.
+            security_only: stay on the version that the file has.
+
+        Raises:
+            Refusal: every way is blocked, or something must not be believed.
+            Failure: something could not be had.
+        """
+        blocked: Refusal | None = None
+        for ways, find in self._ways(package, subject, to, security_only=security_only):
+            try:
+                return self._towards(package, subject, find(), local)
+            except Refusal as error:
+                if error.code not in _BLOCKED:
+                    raise
+                if not error.where:
+                    error.where = subject.file
+                if not ways and blocked is None:
+                    error.remedy = error.remedy or _TWO_WAYS
+                    raise
+                self._progress(f"{package.name}: {error.what}")
+                if blocked is not None:
+                    error.what = f"{blocked.what}; on the stable branch: {error.what}"
+                    raise
+                blocked = error
+        wrong = "there is no way to plan"
+        raise AssertionError(wrong)
+
+    def open_advisories(self, package: Package, subject: Subject) -> tuple[Decision, ...]:
+        """The decisions on advisories that a file as it is leaves open."""
+        tree = self._tree_of(subject)
+        names = (patches.advisory_file(patch.url) for patch in subject.patches)
+        listed = frozenset(name for name in names if name is not None)
+        decided = {int(number) for number in package.decided}
+        return tuple(
+            one for one in self._xen.judge.decisions(tree, listed) if one.verdict in _OPEN and one.xsa not in decided
+        )
+
+    def _ways(
+        self, package: Package, subject: Subject, to: str, *, security_only: bool
+    ) -> Iterator[tuple[bool, Callable[[], Target]]]:
+        """The targets to try, in order, each with whether there is another one behind it."""
+
+        def tip() -> Target:
+            commit, ref = targets.tip(subject, self._xen.listing(), track=package.track)
+            return self._xen.tip(package.name, commit, ref)
+
+        always = package.strategy == "always-stable-tip" and not to and not security_only
+        if to == targets.STABLE_TIP or always:
+            yield False, tip
+            return
+        fallback = package.strategy == "stable-tip" and not to
+        yield fallback, lambda: self._release(package, subject, to, security_only=security_only)
+        if fallback:
+            yield False, tip
+
+    def _release(self, package: Package, subject: Subject, to: str, *, security_only: bool) -> Target:
+        """The release to move to, or what the file packages now."""
+        listing = self._xen.listing()
+        chosen = None if security_only else targets.choose(subject, listing, track=package.track, to=to)
+        if chosen is None:
+            chosen = targets.own(subject, listing)
+        if chosen is not None:
+            return self._xen.released(package.name, chosen)
+        if subject.rev is None:
+            raise Refusal(
+                "E-VERSION-UNKNOWN",
+                f"the file packages {subject.version}, which is no release of {listing.source}",
+                where=subject.file,
+            )
+        return Target(
+            subject.version, subject.upstream_version or subject.version, subject.rev, subject.rev, listing.source
+        )
+
+    def _towards(
+        self, package: Package, subject: Subject, target: Target, local: Callable[[str], bytes | None]
+    ) -> Plan:
+        judge = self._xen.judge
+        here = self._tree_of(subject)
+        there = Tree(target.version, release.branch_of(target.version), target.commit, target.ref)
+        # The target's history first: on one branch it has the other's in it.
+        fixed_there = judge.fixed(there)
+        fixed_here = judge.fixed(here)
+        listed = frozenset(patch.xsa for patch in subject.patches if patch.xsa is not None)
+        found = {one.xsa: one for one in judge.decisions(there, doubted=(fixed_there - fixed_here) | listed)}
+        decided = {int(number): reason for number, reason in package.decided.items()}
+        decisions = {number: planning.settled(one, decided.get(number)) for number, one in found.items()}
+        planning.refuse_conflicts(decisions.values(), decided, there.name)
+        assembly = Assembly(self._xen, self._run, there, target.version, local=local, progress=self._progress)
+        change, warnings = assembly.change(subject, decisions)
+        moves = target.version != subject.version or target.commit != (subject.rev or target.commit)
+        digest = subject.hash
+        if moves or change.changes:
+            source = self._xen.source(package.name, target, subject.fetcher)
+            target = planning.confirmed(target, source.tree_version)
+            digest = source.hash
+        return planning.make(
+            subject,
+            target,
+            digest,
+            change,
+            decisions=planning.relevant(
+                planning.listed(decisions.values(), change), before=fixed_here, since=self._since(package, subject)
+            ),
+            warnings=warnings,
+            fixed=fixed_there - fixed_here,
+        )
+
+    def _tree_of(self, subject: Subject) -> Tree:
+        """The tree that a file packages as it is."""
+        branch = release.branch_of(subject.version)
+        own = targets.own(subject, self._xen.listing())
+        if subject.rev is not None and own is None:
+            return Tree(subject.version, branch, subject.rev, subject.rev)
+        if own is None or own.commit is None:
+            raise Refusal(
+                "E-VERSION-UNKNOWN" if own is None else "E-TAG-LIGHTWEIGHT",
+                f"the file packages {subject.version}, which is no signed release of {self._xen.listing().source}",
+                where=subject.file,
+            )
+        return Tree(subject.version, branch, own.commit, f"refs/tags/{own.tag}")
+
+    def _since(self, package: Package, subject: Subject) -> str:
+        """When the file's release was signed, as decisions have times; empty where that cannot be said."""
+        own = targets.own(subject, self._xen.listing())
+        if own is None:
+            return ""
+        try:
+            signed_at = self._xen.verified(package.name, own).signed_at
+        except XenbumpError:
+            return ""  # only more decisions are shown then
+        return f"{datetime.fromtimestamp(signed_at, UTC):%Y-%m-%d %H:%M}"

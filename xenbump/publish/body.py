@@ -1,0 +1,255 @@
+"""The body of a pull request, in GitHub's Markdown: what changes, which advisories that concerns, what was checked.
+
+Everything from outside stands in code spans. GitHub takes no body of more than 65,536 characters: where one would be
+too long, evidence goes first, then reasons are cut, then lists, and each says how much it leaves out.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, TypeVar
+
+from xenbump import __version__
+from xenbump.plan.model import Verdict
+from xenbump.publish import links, summary
+from xenbump.publish.markup import cell, clipped, code
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jinja2 import Template
+
+    from xenbump.plan.model import Decision, Plan
+
+    _Item = TypeVar("_Item")
+
+# In bytes, of which a text has never fewer than characters.
+_MOST_BYTES = 60_000
+_FOLD = 10  # a longer list is folded
+_EVERYTHING = 1_000_000
+_HARMLESS = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+-]{0,60}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class _Size:
+    """How much there is room for: pieces of evidence, characters of a text, lines of a list."""
+
+    evidence: int
+    text: int
+    lines: int
+
+
+# What is tried until a body fits. The last fits always: eight lists of four lines with four texts each, of which every
+# character has at most four bytes.
+_SIZES = (
+    _Size(_EVERYTHING, 500, _EVERYTHING),
+    *(_Size(evidence, 500, _EVERYTHING) for evidence in (200, 50, 0)),
+    _Size(0, 160, _EVERYTHING),
+    _Size(0, 80, _EVERYTHING),
+    *(_Size(0, 80, lines) for lines in (200, 100, 50, 25)),
+    _Size(0, 60, 4),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A row of a table of advisories; its texts are Markdown."""
+
+    xsa: str
+    title: str
+    cves: str
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class _List:
+    """Lines of Markdown under a heading, and how many of them there is no room for."""
+
+    heading: str
+    lines: tuple[str, ...]
+    more: int
+    folded: bool
+
+
+def write(plan: Plan, *, operator: str, refused_labels: tuple[str, ...]) -> str:
+    """The body without the marker, with a line break at its end, of less than 60,000 bytes.
+
+    Args:
+        plan: what changes.
+        operator: the person responsible for the bot; empty when none is configured.
+        refused_labels: labels that could not be set, for a maintainer to set.
+    """
+    for size in _SIZES:
+        body = _Writer(plan, size).render(operator, refused_labels)
+        if len(body.encode()) < _MOST_BYTES:
+            return body
+    wrong = "the shortest body is too long"
+    raise AssertionError(wrong)
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """Makes Markdown of a plan for one size."""
+
+    plan: Plan
+    size: _Size
+
+    def render(self, operator: str, refused_labels: tuple[str, ...]) -> str:
+        plan = self.plan
+        patches, shares = plan.patches, summary.shares(plan)
+        brought, more_brought = self.cut(self.brought(shares.brought))
+        left_out, more_left = self.cut([self.row(one, self.cell(one.reason)) for one in shares.left_out])
+        settled, more_settled = self.cut([self.row(one, self.cell(one.reason)) for one in shares.settled])
+        labels, more_labels = self.cut(refused_labels)
+        warnings, more_warnings = self.cut(plan.warnings)
+        evidence, more_evidence = self.evidence()
+        text = _template().render(
+            unsigned=plan.target.signed_by is None,
+            another=plan.moves or summary.repinned(plan),
+            head=self.head(),
+            facts=self.facts(),
+            base=links.base_release(plan.target),
+            before=links.release_before(plan.target),
+            brought=brought,
+            more_brought=more_brought,
+            left_out=left_out,
+            more_left=more_left,
+            settled=settled,
+            more_settled=more_settled,
+            patches=(
+                self.listed(
+                    "dropped", [f"{self.code(one.patch.url)}: {self.code(one.reason)}" for one in patches.drop]
+                ),
+                self.listed(
+                    "added",
+                    [
+                        self.code(one.patch.url) + ("" if one.patch.xsa is None else f" (XSA-{one.patch.xsa})")
+                        for one in patches.add
+                    ],
+                ),
+                self.listed("kept", [self.code(one.url) for one in patches.keep]),
+            ),
+            evidence=evidence,
+            more_evidence=more_evidence,
+            warnings=[self.code(one) for one in warnings],
+            more_warnings=more_warnings,
+            any_patch=bool(patches.keep or patches.add),
+            applied=bool(patches.series),
+            labels=[self.code(one) for one in labels],
+            more_labels=more_labels,
+            operator=self.code(operator) if operator else "",
+            version=__version__,
+            command=self.code(self.command()),
+        )
+        return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+    def head(self) -> str:
+        """The first line: from what to what."""
+        plan = self.plan
+        if not plan.moves:
+            return f"Xen {_word(plan.subject.version)} stays: {_sentence(summary.change(plan))}"
+        to = f"[{_word(plan.target.version)}]({links.of_target(plan.target)})"
+        compare = links.compare(plan)
+        return f"Xen {_word(plan.subject.version)} → {to}" + (f" ([what changed]({compare}))" if compare else "")
+
+    def facts(self) -> list[tuple[str, str]]:
+        """The rows of the first table, as Markdown: of the source only what changes."""
+        plan, target = self.plan, self.plan.target
+        rows = [("File", self.cell(plan.subject.file))]
+        if plan.moves or summary.repinned(plan):
+            if target.tag is not None:
+                rows.append(("Tag", f"{self.cell(target.tag)}, object {self.cell(target.tag_object or '')}"))
+            rows.append(("Commit", self.cell(target.commit)))
+            if target.signed_by is not None:
+                judged = "judged by `gpgv` against the pinned fingerprint"
+                rows.append(("Signed by", f"{self.cell(target.signed_by)}, {judged}"))
+            else:
+                rows += [("Branch", f"{self.cell(target.ref)} of {self.cell(target.source)}"), ("Signed by", "nobody")]
+        if plan.moves or plan.hash != plan.subject.hash:
+            source = "signed tag" if target.signed_by is not None else "commit"
+            fetcher = _word(plan.subject.fetcher)
+            rows.append(
+                ("Source hash", f"{self.cell(plan.hash)} ({fetcher}), computed from the objects of the {source}")
+            )
+        return rows
+
+    def brought(self, decisions: tuple[Decision, ...]) -> list[_Row]:
+        """The advisories whose patches come or that the release closes; each number has a row, decided on or not."""
+        plan = self.plan
+        known = {one.xsa: one for one in decisions}
+        rows = []
+        for number in sorted({*plan.patched, *plan.closes}):
+            names, more = self.cut(summary.added_names(plan, number))
+            how = f"in {_word(plan.target.version)}" if plan.moves else "no longer open"
+            if names:
+                how = "patch added: " + ", ".join(self.cell(name) for name in names) + _more(more)
+            rows.append(self.row(known[number], how) if number in known else _Row(links.xsa(number), "", "", how))
+        return rows
+
+    def row(self, decision: Decision, how: str) -> _Row:
+        cves, more = self.cut(decision.cves)
+        written = ", ".join(_word(one) for one in cves) + _more(more)
+        title = decision.title or ("(not public yet)" if decision.verdict is Verdict.EMBARGOED else "")
+        return _Row(links.xsa(decision.xsa), self.cell(title) if title else "", written, how)
+
+    def evidence(self) -> tuple[list[tuple[int, list[str]]], int]:
+        """What the decisions rest on, by the number of the advisory, as Markdown; and how much of it is left out."""
+        told: list[tuple[int, list[str]]] = []
+        room, more = self.size.evidence, 0
+        for one in self.plan.decisions:
+            kept = one.evidence[:room]
+            room -= len(kept)
+            more += len(one.evidence) - len(kept)
+            if kept:
+                told.append((one.xsa, [self.code(text) for text in kept]))
+        return told, more
+
+    def command(self) -> str:
+        """What makes the same plan again."""
+        plan = self.plan
+        if not plan.moves and not summary.repinned(plan):
+            to = "--security-only"
+        else:
+            to = "--to stable-tip" if plan.target.tag is None else f"--to {plan.target.version}"
+        return f"xenbump plan --package {plan.subject.name} {to} --diff"
+
+    def listed(self, heading: str, lines: Sequence[str]) -> _List:
+        kept, more = self.cut(lines)
+        return _List(heading, tuple(kept), more, len(lines) > _FOLD)
+
+    def cut(self, items: Sequence[_Item]) -> tuple[Sequence[_Item], int]:
+        """As many items as there is room for, and how many are left out."""
+        return items[: self.size.lines], max(0, len(items) - self.size.lines)
+
+    def code(self, text: str) -> str:
+        return code(clipped(text, self.size.text))
+
+    def cell(self, text: str) -> str:
+        return cell(clipped(text, self.size.text))
+
+
+def _word(text: str) -> str:
+    """A version, a fetcher or a CVE as it is; what has not the form of one, in a code span."""
+    return text if _HARMLESS.fullmatch(text) else cell(clipped(text, 60))
+
+
+def _sentence(text: str) -> str:
+    return text if re.fullmatch(r"[A-Za-z0-9 ,-]+", text) else code(text)
+
+
+def _more(count: int) -> str:
+    return f" and {count} more" if count else ""
+
+
+@cache
+def _template() -> Template:
+    # Imported here: a run that publishes nothing does not need it.
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415
+
+    # Markdown, not HTML: escaping is the business of `code`.
+    environment = Environment(  # noqa: S701
+        loader=PackageLoader("xenbump.publish"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("body.md.j2")

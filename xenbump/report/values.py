@@ -1,0 +1,243 @@
+"""The types of the JSON documents that scripts build on.
+
+`docs/interface.md` describes the documents; `docs/schemas/` is made from these types.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from xenbump.plan.model import Decision  # noqa: TC001 - msgspec reads the types at run time
+
+
+class Value(msgspec.Struct, frozen=True):
+    """A part of a document."""
+
+
+class From(Value, frozen=True):
+    """What the file packages now; `rev` is set where it pins a commit, and then there is no `tag`."""
+
+    version: str
+    rev: str | None
+    tag: str | None
+
+
+class To(Value, frozen=True):
+    """What it is to package: a release, or the tip of a stable branch, which has no tag and nobody has signed."""
+
+    version: str
+    tag: str | None
+    commit: str
+    signed_by: str | None
+    source: str
+
+
+class Source(Value, frozen=True):
+    """The fetcher of the source and the hash that it will want, in SRI form."""
+
+    fetcher: str
+    hash: str
+
+
+class KeptPatch(Value, frozen=True):
+    """A patch that stays."""
+
+    url: str
+    xsa: int | None
+
+
+class DroppedPatch(Value, frozen=True):
+    """A patch that goes, and why."""
+
+    url: str
+    xsa: int | None
+    reason: str
+
+
+class AddedPatch(Value, frozen=True):
+    """A patch that comes: the hash that its fetcher wants, and the signed SHA-256 of the file in hexadecimal."""
+
+    url: str
+    xsa: int | None
+    hash: str
+    sha256: str
+
+
+class Patches(Value, frozen=True):
+    """What happens to the patches."""
+
+    keep: tuple[KeptPatch, ...] = ()
+    drop: tuple[DroppedPatch, ...] = ()
+    add: tuple[AddedPatch, ...] = ()
+
+
+class Error(Value, frozen=True):
+    """Why the work on a package stopped."""
+
+    code: str
+    what: str
+    where: str
+    remedy: str
+
+
+class CheckEntry(Value, frozen=True):
+    """One package of a check; `advisories` are those that are open in the file, or that a person must decide on."""
+
+    name: str
+    file: str
+    outcome: Literal["up-to-date", "newer-release", "needs-patch", "refused", "failed"]
+    shape: str | None = None
+    from_: From | None = msgspec.field(default=None, name="from")
+    to: To | None = None
+    warnings: tuple[str, ...] = ()
+    refusal: Error | None = None
+    advisories: tuple[Decision, ...] = ()
+
+
+class Check(Value, frozen=True, kw_only=True):
+    """`xenbump check --json`."""
+
+    schema: Literal["xenbump.check/1"] = "xenbump.check/1"
+    packages: tuple[CheckEntry, ...]
+
+
+class PlanEntry(Value, frozen=True):
+    """One package of a plan; `closes` are the numbers of the advisories that are open in the file, and then no more."""
+
+    name: str
+    file: str
+    outcome: Literal["up-to-date", "planned", "refused", "failed"]
+    shape: str | None = None
+    from_: From | None = msgspec.field(default=None, name="from")
+    to: To | None = None
+    source: Source | None = None
+    patches: Patches = Patches()
+    decisions: tuple[Decision, ...] = ()
+    warnings: tuple[str, ...] = ()
+    refusal: Error | None = None
+    written: bool = False
+    commit: str | None = None
+    diff: str | None = None
+    closes: tuple[int, ...] = ()
+
+
+class PlanDocument(Value, frozen=True, kw_only=True):
+    """`xenbump plan --json`, and `bump --json`, which says what it wrote."""
+
+    schema: Literal["xenbump.plan/1"] = "xenbump.plan/1"
+    packages: tuple[PlanEntry, ...]
+
+
+class PullRequestEntry(Value, frozen=True):
+    """A pull request, and what was done to it."""
+
+    number: int
+    url: str
+    title: str
+    branch: str
+    commit: str
+    draft: bool
+    action: Literal["opened", "updated", "unchanged"]
+
+
+class RunEntry(Value, frozen=True):
+    """One package of a run; `title` and `body` are what a dry run would have published."""
+
+    name: str
+    file: str
+    outcome: Literal["up-to-date", "planned", "published", "refused", "failed"]
+    plan: PlanEntry | None = None
+    pull_request: PullRequestEntry | None = None
+    title: str | None = None
+    body: str | None = None
+    refusal: Error | None = None
+
+
+class Run(Value, frozen=True, kw_only=True):
+    """`xenbump run --json` and `pr --json`."""
+
+    schema: Literal["xenbump.run/1"] = "xenbump.run/1"
+    packages: tuple[RunEntry, ...]
+
+
+class Hash(Value, frozen=True, kw_only=True):
+    """`xenbump hash --json`: of a revision, or of a patch, which has no commit.
+
+    `signed_by` is null for what no pinned key has signed.
+    """
+
+    schema: Literal["xenbump.hash/1"] = "xenbump.hash/1"
+    rev: str
+    commit: str | None
+    fetcher: str
+    hash: str
+    signed_by: str | None
+    source: str
+
+
+class Subject(Value, frozen=True):
+    """One package, version or tag, with a decision for every advisory that xenbits lists."""
+
+    name: str
+    version: str
+    tag: str
+    decisions: tuple[Decision, ...]
+
+
+class AuditDocument(Value, frozen=True, kw_only=True):
+    """`xenbump audit --json`."""
+
+    schema: Literal["xenbump.audit/1"] = "xenbump.audit/1"
+    subjects: tuple[Subject, ...]
+
+
+class PatchEntry(Value, frozen=True):
+    """A patch: its name, its signed SHA-256 in hexadecimal, and the SRI that `fetchurl` wants."""
+
+    name: str
+    sha256: str
+    hash: str
+    prerequisite: bool
+
+
+class LineEntry(Value, frozen=True):
+    """A line of an advisory's table; `tree` is `xen` or another tree's name."""
+
+    pattern: str
+    range: str
+    tree: str
+    patches: tuple[PatchEntry, ...]
+
+
+class AdvisoryEntry(Value, frozen=True):
+    """An advisory. `lines`, `signed_by` and `first_releases` are there when it was asked for by number."""
+
+    xsa: int
+    version: int | None
+    public: str | None
+    title: str | None
+    cves: tuple[str, ...]
+    embargoed: bool
+    lines: tuple[LineEntry, ...] | None = None
+    signed_by: str | None = None
+    first_releases: dict[str, str | None] | None = None
+    unread: str | None = None
+
+
+class Advisories(Value, frozen=True, kw_only=True):
+    """`xenbump xsa --json`."""
+
+    schema: Literal["xenbump.xsa/1"] = "xenbump.xsa/1"
+    advisories: tuple[AdvisoryEntry, ...]
+
+
+DOCUMENTS: dict[str, type[msgspec.Struct]] = {
+    "check": Check,
+    "plan": PlanDocument,
+    "run": Run,
+    "hash": Hash,
+    "audit": AuditDocument,
+    "xsa": Advisories,
+}
