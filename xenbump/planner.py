@@ -160,7 +160,10 @@ class Planner:
             digest,
             change,
             decisions=planning.relevant(
-                planning.listed(decisions.values(), change), before=fixed_here, since=self._since(package, subject)
+                planning.listed(decisions.values(), change),
+                before=fixed_here,
+                fixed=fixed_there - fixed_here,
+                since=self._since(package, subject),
             ),
             warnings=warnings,
             fixed=fixed_there - fixed_here,

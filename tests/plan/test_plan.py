@@ -88,9 +88,12 @@ def test_the_decisions_that_matter() -> None:
         decision(477, Verdict.IN_RELEASE, new),
         decision(478, Verdict.IN_RELEASE, new),
         decision(479, Verdict.OTHER_TREE, ""),
+        decision(480, Verdict.IN_RELEASE, old),
+        decision(481, Verdict.IN_RELEASE, old),
     ]
-    kept = planning.relevant(found, before={477}, since="2025-11-20 00:00")
-    assert [one.xsa for one in kept] == [472, 474, 475, 476, 478, 479]
+    kept = planning.relevant(found, before={477}, fixed={480}, since="2025-11-20 00:00")
+    # 480 was known when the file's release was made, and yet it is not in there.
+    assert [one.xsa for one in kept] == [472, 474, 475, 476, 478, 479, 480]
 
 
 def test_what_the_file_lists_is_told_apart_from_what_comes() -> None:

@@ -52,6 +52,7 @@ def test_what_a_plan_rests_on_is_told(key: str) -> None:
 
 def test_what_happens_to_patches_and_advisories_is_told() -> None:
     lines = text.outcome(OUTCOMES["planned"])[4:]
+    assert lines.pop(0) == "  closes XSAs 477, 481, 483, 484, 486, 488, 490-494"
     assert lines[:4] == [f"  drop xsa{number}.patch: 4.20.3 has the fix of XSA-{number}" for number in range(477, 481)]
     assert lines[4:13] == [
         f"  add xsa{number}.patch (XSA-{number})" for number in (483, 484, 486, 488, *range(490, 495))
@@ -84,6 +85,7 @@ def test_a_tip_is_signed_by_nobody_and_that_is_told() -> None:
         f"  commit {'4' * 40} of refs/heads/stable-4.20, which nobody has signed",
         "  fetched from https://example.org/xen.git",
         f"  fetchFromGitHub hash {plans.NEW}",
+        "  closes XSA-509",
         "  drop xsa484.patch: the tree has the fix of XSA-484",
         "  1 patch stays",
     ]

@@ -114,12 +114,15 @@ def listed(decisions: Iterable[Decision], change: PatchChange) -> tuple[Decision
     return tuple(found)
 
 
-def relevant(decisions: Iterable[Decision], *, before: Collection[int], since: str) -> tuple[Decision, ...]:
+def relevant(
+    decisions: Iterable[Decision], *, before: Collection[int], fixed: Collection[int], since: str
+) -> tuple[Decision, ...]:
     """The decisions that a reviewer of a change needs.
 
     Args:
         decisions: on every advisory.
         before: the advisories that the history of the file's tree has fixed.
+        fixed: those that the target's history has fixed and that one has not.
         since: when the file's release was signed, `YYYY-MM-DD HH:MM`; empty: it is not known.
 
     Returns:
@@ -131,7 +134,7 @@ def relevant(decisions: Iterable[Decision], *, before: Collection[int], since: s
         if one.verdict is Verdict.UNUSED:
             return False
         if one.verdict is Verdict.IN_RELEASE:
-            return one.xsa not in before and bool(one.public) and one.public >= since
+            return one.xsa in fixed or (one.xsa not in before and bool(one.public) and one.public >= since)
         if one.verdict in {Verdict.OTHER_BRANCH, Verdict.OTHER_TREE}:
             return not one.public or one.public >= since
         return True

@@ -65,7 +65,8 @@ def _made(value: Planned | Written | Published) -> list[str]:
 def _facts(plan: Plan) -> list[str]:
     """What the plan rests on, what happens to the patches, which advisories are left out, what is odd."""
     left_out = [f"{one.verdict.value}: {one.reason}" for one in summary.shares(plan).left_out]
-    lines = [*_source(plan), *_patches(plan)]
+    closed = _wrapped(f"closes {summary.advisories(plan.closes, _LONGEST)}") if plan.closes and plan.moves else []
+    lines = [*_source(plan), *closed, *_patches(plan)]
     return [*lines, *(line for text in left_out for line in _wrapped(text)), *_warnings(plan.warnings)]
 
 
