@@ -11,7 +11,7 @@ from werkzeug import Response
 
 from tests.upstream.support import trust_in
 from xenbump.demo.advisory_text import build, content_of, render
-from xenbump.demo.xenbits import Shelf
+from xenbump.demo.xenbits import Shelf, XenbitsServer
 from xenbump.errors import Failure, Refusal
 from xenbump.journal import Journal
 from xenbump.upstream.library import Library
@@ -123,6 +123,21 @@ def test_a_text_that_is_not_what_was_signed(shelf: Shelf, library: Library, kind
     shelf.put(480, changed)
     shelf.listed(480, version=2, title="x")
     assert refused(library).code == ("E-ADVISORY-OUTSIDE" if kind in {"before", "behind"} else "E-SIGNATURE-BAD")
+
+
+def test_a_text_that_came_damaged_is_asked_for_again(shelf: Shelf, run: Run, tmp_path: Path) -> None:
+    shelf.add(480, TABLE)
+    path = shelf.folder / "advisory-480.txt"
+    good = path.read_bytes()
+    with XenbitsServer(shelf.folder) as server:
+        path.write_bytes(good.replace(b"4.17.x", b"4.16.x"))
+        library = Library(Xenbits(server.url + "/", tmp_path / "cache"), trust_in(shelf.key), run)
+        assert refused(library).code == "E-SIGNATURE-BAD"
+        path.write_bytes(good)
+        assert text_of(library).code == ""
+        server.reset_counters()
+        assert text_of(library).code == ""
+        assert server.requests == ()
 
 
 def test_a_foreign_signature(shelf: Shelf, library: Library, other_key: SigningKey) -> None:

@@ -120,11 +120,17 @@ class Library:
         if not entry.is_published:
             return Listed(entry, None)
         name = f"advisory-{entry.number}.txt"
-        content = self._xenbits.kept(name)
-        if content is None or entry.version is None or _version(content) != entry.version:
-            content = self._xenbits.get(name)
-        given = (entry.number, hashlib.sha256(content).hexdigest(), self._trusted)
-        text = self._memory.step("", "advisory", given, Text, lambda: self._judged(content, entry.number))
+        kept = self._xenbits.kept(name)
+        if kept is not None and _version(kept) != entry.version:
+            kept = None
+        try:
+            text = self._read_text(self._xenbits.get(name) if kept is None else kept, entry.number)
+        except Refusal:
+            # What came damaged once and was kept must not be refused for ever.
+            if self._xenbits.kept(name) is None:
+                raise
+            self._xenbits.forget(name)
+            text = self._read_text(self._xenbits.get(name), entry.number)
         if entry.version is not None and text.version and text.version < entry.version:
             raise Refusal(
                 "E-XSA-OLD",
@@ -150,6 +156,10 @@ class Library:
             error.where = f"{self._xenbits.root}, {file.name}"
             raise
         return content
+
+    def _read_text(self, content: bytes, number: int) -> Text:
+        given = (number, hashlib.sha256(content).hexdigest(), self._trusted)
+        return self._memory.step("", "advisory", given, Text, lambda: self._judged(content, number))
 
     def _judged(self, content: bytes, number: int) -> Text:
         signed, judged = signature.verify_clearsigned(content, self._trust, what=f"advisory {number}")

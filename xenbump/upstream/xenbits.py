@@ -96,6 +96,10 @@ class Xenbits:
             return None
         return content if _meta(path).sha256 == hashlib.sha256(content).hexdigest() else None
 
+    def forget(self, name: str) -> None:
+        """Keep no longer what was kept of a file, so that it is asked for without a condition."""
+        (self._cache / (_checked(name) + ".meta")).unlink(missing_ok=True)
+
     def get(self, name: str) -> bytes:
         """A file as it is now; one that is kept is asked for by a conditional request.
 
