@@ -272,9 +272,12 @@ def test_a_verdict_that_needs_nothing_done_has_its_witnesses(
         case Verdict.NEEDS_PATCH:
             assert not marked
             assert reach is Reach.NAMED
-            assert found.patches == tuple(files)
-            assert not listed & set(files)
-            assert facts.states.get(lines[0].glob) in {OUT, PatchState.REST_OUT, PatchState.ON_TOP, None}
+            state = facts.states.get(lines[0].glob)
+            assert state in {OUT, PatchState.REST_OUT, PatchState.ON_TOP, None}
+            rest = tuple(file.name for file in lines[0].files if not file.prerequisite) or tuple(files)
+            # What the tree has must not be brought.
+            assert found.patches == (rest if state is PatchState.REST_OUT else tuple(files))
+            assert not listed & set(found.patches)
         case _:
             assert found.verdict is Verdict.CONFLICT
 
