@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xenbump.errors import Refusal, UsageError
-from xenbump.hashes import patch, sri
+from xenbump.hashes import patch
 from xenbump.journal import Journal
 from xenbump.judge import Tree
 from xenbump.outcomes import SourceHash
@@ -88,8 +87,7 @@ class Advisories:
             file=package.file,
             attribute=package.attribute or package.name,
         )
-        names = (patches.advisory_file(patch.url) for patch in subject.patches)
-        listed = frozenset(name for name in names if name is not None)
+        listed = frozenset(patches.advisory_files(subject.patches).values())
         if subject.rev is not None and release.base_of(subject.version) is not None:
             tree = Tree(subject.version, release.branch_of(subject.version), subject.rev, subject.rev)
             return Audit(package.name, subject.version, subject.rev, self._xen.judge.decisions(tree, listed))
@@ -178,9 +176,4 @@ def hash_of_patch(config: Config, address: str, fetcher: str, progress: Callable
         with Journal(config.state).run("hash") as run, opened(config, run, progress) as found:
             content, signed_by = found.patch(number, name)
             run.end(0)
-    compute = {"fetchpatch": patch.fetchpatch, "fetchpatch2": patch.fetchpatch2, "fetchurl": _flat}[fetcher]
-    return SourceHash(name, None, fetcher, compute(content), signed_by, address)
-
-
-def _flat(content: bytes) -> str:
-    return sri.encode(hashlib.sha256(content).digest())
+    return SourceHash(name, None, fetcher, patch.FETCHERS[fetcher](content), signed_by, address)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from xenbump.errors import Refusal, XenbumpError
 from xenbump.hashes import patch as hashing
-from xenbump.hashes import sri
 from xenbump.package import patches
 from xenbump.plan import series
 from xenbump.plan.model import Addition, Drop, Patch, PatchChange, Verdict
@@ -28,12 +27,6 @@ if TYPE_CHECKING:
     from xenbump.plan.model import Decision, Subject
     from xenbump.upstream.advisory import PatchFile
     from xenbump.xen import Xen
-
-_HASHES = {
-    "fetchpatch": hashing.fetchpatch,
-    "fetchpatch2": hashing.fetchpatch2,
-    "fetchurl": lambda content: sri.encode(hashlib.sha256(content).digest()),
-}
 
 
 @dataclass(slots=True)
@@ -138,7 +131,7 @@ class Assembly:
             self._by_tree(patch, None if file is None else self._xen.library.patch(file), work)
         elif name not in decision.patches:
             work.drop.append(
-                Drop(patch, f"what XSA-{patch.xsa} needs on {self._tree.name} is {_all(decision.patches)}")
+                Drop(patch, f"what XSA-{patch.xsa} needs on {self._tree.name} is {', '.join(decision.patches)}")
             )
         else:
             self._needed(patch, name, work)
@@ -146,7 +139,7 @@ class Assembly:
     def _needed(self, patch: Patch, name: str, work: _Work) -> None:
         """A patch that the file lists and that the tree lacks: it stays, if it is the one that was signed."""
         content = self._xen.library.patch(self._files(patch.xsa or 0)[name])
-        compute = _HASHES.get(patch.fetcher or "")
+        compute = hashing.FETCHERS.get(patch.fetcher or "")
         if patch.options or compute is None:
             work.warnings.append(f"the hash of {name} was not compared: its fetcher has {', '.join(patch.options)}")
         elif compute(content) != patch.hash:
@@ -191,7 +184,7 @@ class Assembly:
         except XenbumpError as error:
             work.warnings.append(f"{_short(patch)} was not tried on {tree.name}: {error}")
             return
-        compute = _HASHES.get(patch.fetcher or "")
+        compute = hashing.FETCHERS.get(patch.fetcher or "")
         if compute is not None and not patch.options and compute(content) != patch.hash:
             work.warnings.append(f"the hash of {_short(patch)} is not that of commit {commit[:12]} as git shows it")
         self._by_tree(patch, content, work)
@@ -219,8 +212,7 @@ class Assembly:
         self, subject: Subject, decisions: Mapping[int, Decision], work: _Work
     ) -> tuple[list[Addition], dict[int, Sequence[str]]]:
         fetcher = series.fetcher_of(subject.patches)
-        names = {patch.url: name for patch in subject.patches if (name := patches.advisory_file(patch.url)) is not None}
-        root = series.root_of(subject.patches, names)
+        root = series.root_of(subject.patches, patches.advisory_files(subject.patches))
         found: list[Addition] = []
         parts: dict[int, Sequence[str]] = {}
         for number, decision in sorted(decisions.items()):
@@ -232,7 +224,7 @@ class Assembly:
                 if name in work.names:
                     continue
                 content = self._xen.library.patch(files[name])
-                patch = Patch(root + name, number, _HASHES[fetcher](content), fetcher)
+                patch = Patch(root + name, number, hashing.FETCHERS[fetcher](content), fetcher)
                 work.contents[patch] = content
                 found.append(Addition(patch, files[name].sha256))
         return found, parts
@@ -277,7 +269,3 @@ class Assembly:
 def _short(patch: Patch) -> str:
     name = patches.advisory_file(patch.url)
     return name or patch.path or patch.url
-
-
-def _all(names: Sequence[str]) -> str:
-    return ", ".join(names)

@@ -106,9 +106,7 @@ class Judge:
         Raises:
             XenbumpError: something could not be had, or must not be believed.
         """
-        fixes = history.fixed_in(
-            self._repository, self._listing, tree.commit, tree.ref, branch=tree.branch, memory=self._memory
-        )
+        fixes = self.fixes(tree)
         found: dict[int, Decision] = {}
         missing: list[_Missing] = []
         for entry in self._library.index():
@@ -125,11 +123,11 @@ class Judge:
             found[one.number] = _described(again, one.item.entry, one.item.text)
         return tuple(found.values())
 
-    def fixed(self, tree: Tree) -> frozenset[int]:
+    def fixes(self, tree: Tree) -> Fixes:
         """The advisories that commits in a tree's history say they fix."""
         return history.fixed_in(
             self._repository, self._listing, tree.commit, tree.ref, branch=tree.branch, memory=self._memory
-        ).numbers
+        )
 
     def text(self, number: int) -> Listed:
         """An advisory with its verified text; each is read once."""
@@ -170,7 +168,7 @@ class Judge:
         The parts of a file touch each other: what was published later is often made for a tree that has the rest.
         """
         unclear = {one.number for one in missing if one.state is PatchState.UNCLEAR}
-        named = [one for one in missing if tree.branch and one.line.range.covers(tree.branch)]
+        named = [one for one in missing if one.line.range.covers(tree.branch)]
         if not unclear or len(named) < 2:  # noqa: PLR2004 - there is nothing to be on top of
             return []
 
@@ -215,21 +213,14 @@ class Judge:
         return found
 
     def _fixes(self, one: Release) -> Fixes:
-        ref = f"refs/tags/{one.tag}"
         newest = [other for other in self._listing.releases if other.branch == one.branch][-1]
         if newest.commit is not None and newest is not one:
             # The newest has the others in its history, so that one fetch serves the branch.
-            history.fixed_in(
-                self._repository,
-                self._listing,
-                newest.commit,
-                f"refs/tags/{newest.tag}",
-                branch=one.branch,
-                memory=self._memory,
-            )
-        return history.fixed_in(
-            self._repository, self._listing, one.commit or "", ref, branch=one.branch, memory=self._memory
-        )
+            self._of_release(newest)
+        return self._of_release(one)
+
+    def _of_release(self, one: Release) -> Fixes:
+        return self.fixes(Tree(one.version, one.branch, one.commit or "", f"refs/tags/{one.tag}"))
 
     def _tried(self, tree: Tree, line: ResolutionLine) -> tuple[PatchState, tuple[bytes, ...]] | None:
         """What the tree says of a line's series, and what is left to put in; None where a patch could not be had.

@@ -89,8 +89,7 @@ class Planner:
     def open_advisories(self, package: Package, subject: Subject) -> tuple[Decision, ...]:
         """The decisions on advisories that a file as it is leaves open."""
         tree = self._tree_of(subject)
-        names = (patches.advisory_file(patch.url) for patch in subject.patches)
-        listed = frozenset(name for name in names if name is not None)
+        listed = frozenset(patches.advisory_files(subject.patches).values())
         decided = {int(number) for number in package.decided}
         return tuple(
             one for one in self._xen.judge.decisions(tree, listed) if one.verdict in _OPEN and one.xsa not in decided
@@ -139,10 +138,11 @@ class Planner:
         here = self._tree_of(subject)
         there = Tree(target.version, release.branch_of(target.version), target.commit, target.ref)
         # The target's history first: on one branch it has the other's in it.
-        fixed_there = judge.fixed(there)
-        fixed_here = judge.fixed(here)
+        fixed_there = judge.fixes(there).numbers
+        fixed_here = judge.fixes(here).numbers
+        newly = fixed_there - fixed_here
         listed = frozenset(patch.xsa for patch in subject.patches if patch.xsa is not None)
-        found = {one.xsa: one for one in judge.decisions(there, doubted=(fixed_there - fixed_here) | listed)}
+        found = {one.xsa: one for one in judge.decisions(there, doubted=newly | listed)}
         decided = {int(number): reason for number, reason in package.decided.items()}
         decisions = {number: planning.settled(one, decided.get(number)) for number, one in found.items()}
         planning.refuse_conflicts(decisions.values(), decided, there.name)
@@ -162,11 +162,11 @@ class Planner:
             decisions=planning.relevant(
                 planning.listed(decisions.values(), change),
                 before=fixed_here,
-                fixed=fixed_there - fixed_here,
+                fixed=newly,
                 since=self._since(package, subject),
             ),
             warnings=warnings,
-            fixed=fixed_there - fixed_here,
+            fixed=newly,
         )
 
     def _tree_of(self, subject: Subject) -> Tree:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from xenbump.errors import Refusal
@@ -78,6 +79,15 @@ def fetchpatch(content: bytes, options: Options = _DEFAULT) -> str:
 def fetchpatch2(content: bytes, options: Options = _DEFAULT) -> str:
     """The SRI that `fetchpatch2` wants; refuses as `normal_form` does."""
     return sri.encode(hashlib.sha256(normal_form(content, options, version=2)).digest())
+
+
+def fetchurl(content: bytes) -> str:
+    """The SRI that `fetchurl` wants of a file as it is."""
+    return sri.encode(hashlib.sha256(content).digest())
+
+
+# By the name of the fetcher, with its arguments as they are by default.
+FETCHERS = MappingProxyType({"fetchpatch": fetchpatch, "fetchpatch2": fetchpatch2, "fetchurl": fetchurl})
 
 
 def normal_form(content: bytes, options: Options = _DEFAULT, *, version: Literal[1, 2] = 1) -> bytes:

@@ -12,7 +12,7 @@ from xenbump.nixlang.tree import AttrSet, Binary, Binding, Expression, List, Pat
 from xenbump.plan.model import Condition, Patch
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from xenbump.nixlang.document import Document
 
@@ -181,6 +181,12 @@ def advisory_file(address: str) -> str | None:
     """
     match = _ADVISORY_FILE.search(address)
     return None if match is None else match[0].removeprefix("/")
+
+
+def advisory_files(listed: Iterable[Patch]) -> dict[str, str]:
+    """The names by which advisories list the patches of a file, by address; those of no advisory are not in it."""
+    names = ((patch.url, advisory_file(patch.url)) for patch in listed)
+    return {url: name for url, name in names if name is not None}
 
 
 def advisory_of(name: str) -> int | None:
