@@ -138,10 +138,10 @@ class SigningKey:
         return [*self._clock(known), "--local-user", self.fingerprint]
 
     def _clock(self, at: int | None) -> list[str]:
-        """The options that let gpg believe that it is then."""
+        """The options that let gpg believe that it is then, and stays then however long it takes (the `!`)."""
         if self.expired:
             return ["--faked-system-time", _EXPIRED_CLOCK]
-        return [] if at is None else ["--faked-system-time", str(at)]
+        return [] if at is None else ["--faked-system-time", f"{at}!"]
 
     def _gpg(self, *arguments: str, stdin: bytes = b"") -> bytes:
         argv = ["gpg", "--no-options", "--no-autostart", "--batch", "--no-tty", "--quiet", *arguments]
