@@ -1,93 +1,150 @@
-"""How long it takes to read and edit a package file of 20 kB, measured against Python's own parser.
+"""How long it takes to read, edit and check a package file of 20 kB, and how that grows with the size of a file.
 
-Both sides are measured in the same run, turn and turn about, and the best of the rounds counts, so that the ratio says
-something on a busy machine too. Run it with `python bench/nixlang.py`; the exit status is 1 above the limit.
+The work on 20 kB is measured against Python's own parser. Both are measured in the same run, turn and turn about, and
+the best of the rounds counts, so that the ratio says something on a busy machine too. The growth is the time per
+character at 2 MB divided by the one at 20 kB, for files of several shapes. Run it with `python bench/nixlang.py`; the
+exit status is 1 above a limit.
 """
 
 from __future__ import annotations
 
 import ast
+import gc
 import sys
-import time
 from typing import TYPE_CHECKING
 
-from xenbump.nixlang import Replacement, apply, parse, quote, tokenize, walk
-from xenbump.nixlang.tree import String
+from support.stopwatch import best
+from support.texts import patches, program
+
+from xenbump.nixlang import Replacement, apply, bindings, body, parse, quote, removal, resolve, tokenize, walk
+from xenbump.nixlang.find import ancestors
+from xenbump.nixlang.tree import Identifier, List, Number, String
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SIZE = 20_000
-ROUNDS = 40
+    from xenbump.nixlang import Document
+
+SMALL, LARGE = 20_000, 2_000_000
 LIMIT_MS = 20.0
-
-PATCH = """
-    # XSA #{number}
-    (fetchpatch {{
-      url = "https://example.org/xsa{number}.patch";
-      hash = "sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
-    }})
-"""
-FUNCTION = """
-def advisory_{number}(source: str, revision: int = 0) -> dict[str, str]:
-    # Advisory {number}
-    return {{"url": f"https://example.org/{{source}}/{number}", "hash": "sha256-AAAA" + str(revision * 2)}}
-"""
+LIMIT_GROWTH = 2.0
 
 
-def package() -> str:
+def package(size: int) -> str:
     """Write a package file of about the size."""
     head = '{ lib, stdenv, fetchpatch }:\nstdenv.mkDerivation (finalAttrs: {\n  version = "1.0";\n  patches = [\n'
-    body = "".join(PATCH.format(number=number) for number in range(SIZE // len(PATCH)))
-    return head + body + '  ];\n  flags = [ "A=${lib.getExe\' finalAttrs.version "b"}" ];\n})\n'
+    return head + patches(size) + '  ];\n  flags = [ "A=${lib.getExe\' finalAttrs.version "b"}" ];\n})\n'
 
 
-def program() -> str:
-    """Write a Python program of about the size."""
-    return "".join(FUNCTION.format(number=number) for number in range(SIZE // len(FUNCTION)))
+def patch_list(document: Document) -> List:
+    """Find the list of patches."""
+    return next(node for node in walk(document) if isinstance(node, List))
 
 
-def read_and_edit(source: str) -> str:
-    """Read a file and give every plain string in it a new value."""
+def edit(source: str) -> str:
+    """Read a file, take every third patch out of its list, give every string in the others a new value, and check."""
     document = parse(source)
-    strings = (node for node in walk(document) if isinstance(node, String))
-    edits = [
-        Replacement(node.start, node.end, quote(value + "x"))
-        for node in strings
-        if (value := node.literal()) is not None
-    ]
-    return apply(source, edits)
+    node = patch_list(document)
+    unwanted = node.elements[::3]
+    edits = removal(document, node, unwanted)
+    for element in set(node.elements).difference(unwanted):
+        for part in walk(element):
+            if isinstance(part, String) and (value := part.literal()) is not None:
+                edits.append(Replacement(part.start, part.end, quote(value + "x")))
+    text = apply(source, edits)
+    assert len(patch_list(parse(text)).elements) == len(node.elements) - len(unwanted)
+    return text
 
 
-def measure(work: Callable[[], object]) -> float:
-    """Return the milliseconds that one call takes."""
-    begin = time.perf_counter()
-    work()
-    return (time.perf_counter() - begin) * 1000
+def look_up(source: str) -> None:
+    """Read a file and look up every name in it, everything around it, and where it stands."""
+    document = parse(source)
+    for node in walk(document):
+        if isinstance(node, Identifier):
+            resolve(document, node)
+            ancestors(document, node)
+            document.where(node)
+
+
+def remove_each(source: str) -> str:
+    """Read a file and take every second element out of its list."""
+    document = parse(source)
+    node = patch_list(document)
+    return apply(source, removal(document, node, node.elements[::2]))
+
+
+def find(source: str) -> None:
+    """Read a file, find an attribute by its path, and the value of every string."""
+    document = parse(source)
+    bindings(body(document), ["a", "b"])
+    for node in walk(document):
+        if isinstance(node, String):
+            node.literal()
+        if isinstance(node, Number):
+            assert node.value == 1
+
+
+def of(unit: str, around: str = "@") -> Callable[[int], str]:
+    """Return what writes a text of a size: a unit many times, in the place of an `@`."""
+    return lambda size: around.replace("@", unit * (size // len(unit)))
+
+
+def numbered(unit: str, around: str) -> Callable[[int], str]:
+    """Return what writes the same with numbers in the units."""
+    return lambda size: around.replace("@", "".join(unit.format(number) for number in range(size // len(unit))))
+
+
+SHAPES: dict[str, tuple[Callable[[int], str], Callable[[str], object]]] = {
+    "patches, edited": (package, edit),
+    "names, looked up": (package, look_up),
+    "bindings, looked up": (numbered("attribute_{0} = attribute_{0};\n", "rec { @ }"), look_up),
+    "arguments, looked up": (numbered("argument_{0} ? argument_1, ", "{ @... }: 1"), look_up),
+    "a set in parts": (of("first.second = { }; first = { third = { }; };\n", "{ @ }"), find),
+    "names, removed": (of("    name_of_something # comment\n", "[\n@]"), remove_each),
+    "deep lists": (of("[ " * 90 + "name_of_something " * 90 + "] " * 90, "[ @ ]"), find),
+    "one long comment": (of("comment * ", "/* @ */ 1"), find),
+    "short comments": (of("# comment\n", "@ 1"), find),
+    "one long string": (of("text $ ", '"@"'), find),
+    "one indented string": (of("    text $ ' \n", "''\n@''"), find),
+    "interpolations": (of("text between ${something} ", '"@"'), find),
+    "a chain of names": (of("name_of_something.", "@a"), find),
+    "a sum without spaces": (of("name_of_something+", "@1"), find),
+    "a function's arguments": (of("name_of_something ", "f @"), find),
+    "one path": (of("folder/", "./@a"), find),
+    "functions of functions": (of("name_of_something: ", "@1"), find),
+}
 
 
 def main() -> int:
     """Measure and print; return the exit status."""
-    nix, python = package(), program()
-    assert len(read_and_edit(nix)) > len(nix)
-    lexed, edited, compiled = zip(
-        *(
-            (
-                measure(lambda: tokenize(nix)),
-                measure(lambda: read_and_edit(nix)),
-                measure(lambda: ast.parse(python)),
-            )
-            for _ in range(ROUNDS)
-        ),
-        strict=True,
+    nix, python = package(SMALL), program(SMALL)
+    lexed, read, whole, compiled = best(
+        40, lambda: tokenize(nix), lambda: parse(nix), lambda: edit(nix), lambda: ast.parse(python)
     )
-    best = min(edited)
-    print(f"nix: {len(nix)} characters, {len(tokenize(nix))} tokens; python: {len(python)} characters")
-    print(f"tokenize           {min(lexed):8.2f} ms")
-    print(f"parse, find, edit  {best:8.2f} ms (limit {LIMIT_MS:.0f} ms)")
-    print(f"ast.parse          {min(compiled):8.2f} ms")
-    print(f"ratio parse, find, edit / ast.parse: {best / min(compiled):.2f}")
-    return int(best > LIMIT_MS)
+    count = len(patch_list(parse(nix)).elements)
+    print(f"nix: {len(nix)} characters, {count} patches, {len(tokenize(nix))} tokens; python: {len(python)} characters")
+    print(f"tokenize                  {lexed:8.2f} ms")
+    print(f"parse                     {read:8.2f} ms")
+    print(f"parse, find, edit, check  {whole:8.2f} ms (limit {LIMIT_MS:.0f} ms)")
+    print(f"ast.parse                 {compiled:8.2f} ms")
+    print(f"ratio parse, find, edit, check / ast.parse: {whole / compiled:.2f}")
+    worst = max(growth(name) for name in SHAPES)
+    print(f"worst growth from {SMALL // 1000} kB to {LARGE // 1000} kB: {worst:.2f} (limit {LIMIT_GROWTH:.1f})")
+    return int(whole > LIMIT_MS or worst > LIMIT_GROWTH)
+
+
+def growth(name: str) -> float:
+    """Measure and print how much more a character takes in a large file than in a small one."""
+    write, work = SHAPES[name]
+    small, large = write(SMALL), write(LARGE)
+    # As timeit does: how much the collector has to do depends on what else the process has in memory.
+    gc.disable()
+    (short,) = best(8, lambda: work(small))
+    (long,) = best(1 if short > 1 else 5, lambda: work(large))
+    gc.enable()
+    ratio = long / len(large) / (short / len(small))
+    print(f"{name:<24} {short:8.2f} ms {long:8.0f} ms   growth {ratio:.2f}")
+    return ratio
 
 
 if __name__ == "__main__":

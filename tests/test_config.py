@@ -119,7 +119,7 @@ def test_the_defaults(folder: Path) -> None:
         (SMALL + "[[package]]\nfile = 'x'\n", 4, "`name`"),
         (SMALL.replace('"xen"', "3"), 2, "package[0].name: expected `str`, got `int`"),
         (SMALL + "efi = 'no'\n", 4, "efi"),
-        (SMALL + "efi = true\n", 4, "leaves the toggle"),
+        (SMALL + "retire = 'now'\n", 4, "retire"),
         (SMALL + "strategy = 'other'\n", 4, "strategy"),
         (SMALL + "decided = { xsa480 = 'why' }\n", 4, "the number of an advisory"),
         (SMALL + "decided = { 480 = '' }\n", 4, "the number of an advisory"),

@@ -100,7 +100,7 @@ def test_a_plan_writes_nothing(stage: Stage) -> None:
     outcome = only(doing(stage, lambda pipeline, one: pipeline.plan(one)))
     assert isinstance(outcome, Planned)
     assert outcome.message is None
-    assert outcome.edit.before == before == stage.world.package.read_bytes()
+    assert outcome.edits[0].before == before == stage.world.package.read_bytes()
     assert outcome.plan.patches.keep == outcome.plan.subject.patches
     assert outcome.plan.target.version == "4.20.4"
 
@@ -121,7 +121,7 @@ def test_a_bump_edits_in_place(stage: Stage) -> None:
     outcome = only(doing(stage, lambda pipeline, one: pipeline.bump(one, "", commit=False)))
     assert isinstance(outcome, Written)
     assert outcome.commit == ""
-    assert stage.world.package.read_bytes() == outcome.edit.after
+    assert stage.world.package.read_bytes() == (outcome.edits[0].after or b"")
     assert stage.world.in_checkout("rev-parse", "HEAD") == head
     assert stage.world.in_checkout("status", "--porcelain") == f" M {FILE}"
     assert isinstance(only(doing(stage, lambda pipeline, one: pipeline.bump(one, "", commit=False))), UpToDate)
@@ -259,7 +259,7 @@ def test_a_second_run_does_not_compute_again(stage: Stage) -> None:
     assert isinstance(stage.publish(dry_run=True), Planned)
     first = steps(stage)
     assert isinstance(stage.publish(dry_run=True), Planned)
-    assert [name for _, name, _ in steps(stage)[len(first) :]] == ["plan", "list"]
+    assert [name for _, name, _ in steps(stage)[len(first) :]] == ["read", "plan", "list"]
     assert all(done for _, _, done in first)
 
 
@@ -355,4 +355,4 @@ def test_a_run_that_was_killed_goes_on_from_its_last_step(stage: Stage, tmp_path
     before = steps(stage)
     assert {"read", "list", "verify", "source", "plan"} <= {name for _, name, done in before if done}
     assert isinstance(stage.publish(), Published)
-    assert [name for _, name, _ in steps(stage)[len(before) :]] == ["plan", "list"]
+    assert [name for _, name, _ in steps(stage)[len(before) :]] == ["read", "plan", "list"]

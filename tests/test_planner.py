@@ -11,6 +11,7 @@ import pytest
 from tests.support.shelf import diff, source
 from tests.support.worlds import staged
 from xenbump.demo.git_server import isolated_git
+from xenbump.hashes import patch as hashing
 from xenbump.journal import Journal
 from xenbump.outcomes import NeedsPatches, Planned, Stopped, UpToDate
 from xenbump.pipeline import opened
@@ -70,7 +71,7 @@ class Place:
 
     def write(self, outcome: Outcome) -> None:
         assert isinstance(outcome, Planned)
-        self.stage.world.package.write_bytes(outcome.edit.after)
+        self.stage.world.package.write_bytes(outcome.edits[0].after or b"")
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +115,30 @@ def test_a_patch_with_another_hash_than_the_signed_file_comes_anew(place: Place)
     place.write(outcome)
     assert place.stage.world.package.read_text() == text
     assert isinstance(place.plan(), UpToDate)
+
+
+@pytest.mark.parametrize("wrong", ["sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "doubled"])
+def test_a_fault_that_people_make_is_told_and_repaired(place: Place, wrong: str) -> None:
+    """Of the hash of an advisory's patch, of a commit's, and of the source."""
+    world = place.stage.world
+    git = ["git", f"--git-dir={world.xen.path}"]
+    after = run([*git, "rev-list", "--reverse", "RELEASE-4.20.4..stable-4.20"], env=isolated_git()).stdout.split()[0]
+    commit = f"https://xenbits.xenproject.org/gitweb/?p=xen.git;a=patch;h={after.decode()}"
+    content = run([*git, "format-patch", "-1", "--stdout", after.decode()], env=isolated_git()).stdout
+    right = hashing.fetchpatch(content)
+    place.edit("  ];\n\n  meta", listed("@commit@", right).lstrip("\n").replace(f"{ROOT}@commit@", commit))
+    text = world.package.read_text()
+    assert isinstance(place.plan(), UpToDate)
+    hashes = re.findall(r'hash = "(sha256-[^"]+)"', text)
+    assert len(hashes) == 3
+    for digest in hashes:
+        world.package.write_text(text.replace(digest, 2 * digest if wrong == "doubled" else wrong))
+        told = "is not one SHA-256 in SRI form" if wrong == "doubled" else "is a placeholder"
+        outcome = place.plan()
+        assert isinstance(outcome, Planned), (outcome, digest)
+        assert any(told in warning for warning in outcome.plan.warnings)
+        place.write(outcome)
+        assert world.package.read_text() == text
 
 
 def test_a_patch_of_a_number_that_is_not_public(place: Place) -> None:
@@ -199,7 +224,7 @@ def test_the_stable_branch_instead(place: Place, *, asked: bool) -> None:
     assert re.fullmatch(r"4\.20\.5-unstable-20\d\d-\d\d-\d\d", target.version)
     assert (target.tree_version, target.commit, target.tag, target.signed_by) == ("4.20.5-pre", place.tip, None, None)
     assert [one.patch.xsa for one in outcome.plan.patches.add] == [490]
-    text = outcome.edit.after.decode()
+    text = (outcome.edits[0].after or b"").decode()
     for line in (f'version = "{target.version}";', 'upstreamVersion = "4.20.5-pre";', f'rev = "{place.tip}";'):
         assert line in text
     place.write(outcome)

@@ -81,11 +81,13 @@ class Advisories:
 
     def of_package(self, package: Package) -> Audit:
         """The audit of a package file as it stands in the working tree."""
+        path = self._config.file_of(package)
         subject = rewrite.read(
-            files.read(self._config.file_of(package)),
+            files.read(path),
             name=package.name,
             file=package.file,
             attribute=package.attribute or package.name,
+            beside=files.Around(path, self._config.folder),
         )
         listed = frozenset(patches.advisory_files(subject.patches).values())
         if subject.rev is not None and release.base_of(subject.version) is not None:

@@ -8,15 +8,17 @@ written.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from xenbump.errors import Refusal, XenbumpError
 from xenbump.hashes import patch as hashing
-from xenbump.package import patches
+from xenbump.hashes import sri
+from xenbump.package import collection, patches
 from xenbump.plan import series
 from xenbump.plan.model import Addition, Drop, Patch, PatchChange, Verdict
 from xenbump.upstream import commits, history, trial
+from xenbump.upstream.advisory import ISSUE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -37,12 +39,14 @@ class _Work:
         drop: the patches that go.
         contents: of the patches that stay and are to be tried, by patch.
         names: of the advisories' patches that stay, as the advisory has them.
+        anew: those that come again with another hash.
         warnings: what a reviewer should know.
     """
 
     drop: list[Drop] = field(default_factory=list)
     contents: dict[Patch, bytes] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
+    anew: list[Addition] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
 
@@ -92,7 +96,7 @@ class Assembly:
         for patch in subject.patches:
             self._look_at(patch, decisions, work)
         add, parts = self._additions(subject, decisions, work)
-        found = series.change(subject.patches, work.drop, add, parts)
+        found = series.change(subject.patches, work.drop, [*add, *work.anew], parts)
         self._try(found, work)
         return found, tuple(work.warnings)
 
@@ -185,9 +189,19 @@ class Assembly:
             work.warnings.append(f"{_short(patch)} was not tried on {tree.name}: {error}")
             return
         compute = hashing.FETCHERS.get(patch.fetcher or "")
-        if compute is not None and not patch.options and compute(content) != patch.hash:
+        if compute is None or patch.options or compute(content) == patch.hash:
+            self._by_tree(patch, content, work)
+        elif sri.is_hash(patch.hash or ""):
+            # Whoever wrote it may have had the patch from a server that shows it in another way.
             work.warnings.append(f"the hash of {_short(patch)} is not that of commit {commit[:12]} as git shows it")
-        self._by_tree(patch, content, work)
+            self._by_tree(patch, content, work)
+        else:
+            self._by_tree(patch, content, work)
+            if work.contents.pop(patch, None) is not None:
+                new = replace(patch, hash=compute(content))
+                work.drop.append(Drop(patch, f"its hash is none; it comes anew with that of commit {commit[:12]}"))
+                work.contents[new] = content
+                work.anew.append(Addition(new, hashlib.sha256(content).hexdigest()))
 
     def _by_tree(self, patch: Patch, content: bytes | None, work: _Work) -> None:
         """Let the tree say whether it has a patch."""
@@ -211,8 +225,9 @@ class Assembly:
     def _additions(
         self, subject: Subject, decisions: Mapping[int, Decision], work: _Work
     ) -> tuple[list[Addition], dict[int, Sequence[str]]]:
-        fetcher = series.fetcher_of(subject.patches)
-        root = series.root_of(subject.patches, patches.advisory_files(subject.patches))
+        naming = subject.naming
+        fetcher = naming.fetcher if naming else series.fetcher_of(subject.patches)
+        root = naming.root if naming else series.root_of(subject.patches, patches.advisory_files(subject.patches))
         found: list[Addition] = []
         parts: dict[int, Sequence[str]] = {}
         for number, decision in sorted(decisions.items()):
@@ -224,9 +239,16 @@ class Assembly:
                 if name in work.names:
                     continue
                 content = self._xen.library.patch(files[name])
-                patch = Patch(root + name, number, hashing.FETCHERS[fetcher](content), fetcher)
+                patch = Patch(
+                    root + name,
+                    number,
+                    hashing.FETCHERS[fetcher](content),
+                    fetcher,
+                    name=collection.name_of(name) if naming else None,
+                )
                 work.contents[patch] = content
-                found.append(Addition(patch, files[name].sha256))
+                issue = self._issue(number) if naming else ""
+                found.append(Addition(patch, files[name].sha256, decision.title, issue, decision.cves))
         return found, parts
 
     def _try(self, found: PatchChange, work: _Work) -> None:
@@ -261,6 +283,12 @@ class Assembly:
         text = self._xen.judge.text(number).text
         lines = text.advisory.lines if text is not None and text.advisory is not None else ()
         return {file.name: file for line in lines for file in line.files}
+
+    def _issue(self, number: int) -> str:
+        """What an advisory describes as the issue, signed like all of its text."""
+        text = self._xen.judge.text(number).text
+        advisory = None if text is None else text.advisory
+        return "" if advisory is None else advisory.section(ISSUE) or ""
 
     def _store(self) -> Path:
         return self._xen.repository.with_tree(self._tree.commit, self._tree.ref, self._xen.listing().source)

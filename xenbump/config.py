@@ -43,6 +43,15 @@ class Upstream(_Table, frozen=True):
     xsa: str = "https://xenbits.xen.org/xsa/"
     keyring: str = ""
     fingerprints: tuple[str, ...] = (PROJECT_KEY,)
+    # Where to have the components from, by name (`qemu`) or by the address that a tree leads to; else as a tree says.
+    components: dict[str, str] = {}
+
+    def component_addresses(self, folder: Path) -> dict[str, str]:
+        """`components`, a relative path starting from `folder`."""
+        return {
+            name: str(folder / _expanded(address)) if is_path(address) else address
+            for name, address in self.components.items()
+        }
 
     def addresses(self, folder: Path) -> tuple[str, ...]:
         """Where the repository can be had, in order; a relative path starts from `folder`.
@@ -69,6 +78,8 @@ class Package(_Table, frozen=True):
     efi: Literal["keep"] | bool = "keep"
     # What a person has decided on advisories, with the reason, by number: nothing is added or dropped for those.
     decided: dict[str, str] = {}
+    # What becomes of a branch past its security support when a new one is added beside it.
+    retire: Literal["keep", "mark", "remove"] = "keep"
 
 
 class Verify(_Table, frozen=True):
@@ -283,8 +294,17 @@ def _check(file: _File, text: str, path: Path) -> None:
     _check_xsa_root(file.upstream.xsa, _place(".upstream.xsa", text, path))
     for mirror in file.upstream.mirrors or ():
         check_address(mirror, _place(".upstream.mirrors", text, path))
-    names = [package.name for package in file.package]
-    for number, package in enumerate(file.package):
+    for name, address in file.upstream.components.items():
+        check_address(address, _place(f".upstream.components.{name}", text, path))
+    _check_packages(file.package, text, path)
+    for key, value in (("repository", file.github.repository), ("fork", file.github.fork)):
+        if value and not _REPOSITORY.fullmatch(value):
+            raise _wrong(f'{value!r} is not of the form "owner/name"', f".github.{key}", text, path)
+
+
+def _check_packages(packages: tuple[Package, ...], text: str, path: Path) -> None:
+    names = [package.name for package in packages]
+    for number, package in enumerate(packages):
         for key, fits, what in (
             ("name", _NAME.fullmatch(package.name), f"{package.name!r} is not a name"),
             ("name", package.name not in names[:number], f"there are two packages {package.name!r}"),
@@ -298,13 +318,9 @@ def _check(file: _File, text: str, path: Path) -> None:
                 all(re.fullmatch(r"[1-9]\d{0,4}", key, re.ASCII) and why for key, why in package.decided.items()),
                 "each key is the number of an advisory, each value the reason",
             ),
-            ("efi", package.efi == "keep", 'this version of xenbump leaves the toggle as it is: "keep"'),
         ):
             if not fits:
                 raise _wrong(what, f".package[{number}].{key}", text, path)
-    for key, value in (("repository", file.github.repository), ("fork", file.github.fork)):
-        if value and not _REPOSITORY.fullmatch(value):
-            raise _wrong(f'{value!r} is not of the form "owner/name"', f".github.{key}", text, path)
 
 
 def _strings(value: Any, keys: str) -> Iterator[tuple[str, str]]:

@@ -8,36 +8,71 @@ from typing import TYPE_CHECKING
 from xenbump.errors import XenbumpError  # noqa: TC001 - part of the public type
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from xenbump.package.rewrite import Edit
     from xenbump.plan.model import Decision, Plan, Subject
     from xenbump.publish.github import PullRequest
     from xenbump.publish.message import Message
     from xenbump.upstream.model import VerifiedRelease
+    from xenbump.upstream.support import Window
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """How long the branch that a file packages is supported.
+
+    Attributes:
+        branch: `X.Y`.
+        window: what the Xen Project says of it.
+        today: the day that counts, in UTC.
+    """
+
+    branch: str
+    window: Window
+    today: date
+
+    @property
+    def ended(self) -> bool:
+        """Whether security support has ended; the last day is one of it."""
+        return self.window.ended(self.today)
 
 
 @dataclass(frozen=True, slots=True)
 class UpToDate:
-    """The file packages what it should; `decisions` are those of a plan that had nothing to change."""
+    """The file packages what it should.
+
+    `decisions` are those of a plan that had nothing to change; `support` is there after a check, where it is known.
+    """
 
     subject: Subject
     decisions: tuple[Decision, ...] = ()
+    support: Support | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class NewerRelease:
-    """There is a newer release, and its signature is good; `decisions`: on advisories that are open in the file."""
+    """There is a newer release, and its signature is good.
+
+    `decisions` are those on advisories that are open in the file; `support` is there where it is known.
+    """
 
     subject: Subject
     release: VerifiedRelease
     decisions: tuple[Decision, ...] = ()
+    support: Support | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class NeedsPatches:
-    """There is no newer release, and the file as it is leaves advisories open; `decisions` are those on them."""
+    """There is no newer release, and the file as it is leaves advisories open.
+
+    `decisions` are those on them; `support` is there where it is known.
+    """
 
     subject: Subject
     decisions: tuple[Decision, ...]
+    support: Support | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +81,21 @@ class Planned:
 
     Attributes:
         plan: what changes.
-        edit: the file before and after.
+        edits: the files before and after, the package file first.
         message: what a publication would say; None where none was asked for.
     """
 
     plan: Plan
-    edit: Edit
+    edits: tuple[Edit, ...]
     message: Message | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The file is edited in place; `commit` is empty when it was not committed."""
+    """The files are edited in place; `commit` is empty when that was not committed."""
 
     plan: Plan
-    edit: Edit
+    edits: tuple[Edit, ...]
     commit: str
 
 
@@ -69,7 +104,7 @@ class Published:
     """There is a pull request for the change; `action` is `opened`, `updated` or `unchanged`."""
 
     plan: Plan
-    edit: Edit
+    edits: tuple[Edit, ...]
     message: Message
     branch: str
     commit: str

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from xenbump.errors import XenbumpError
@@ -19,6 +20,7 @@ from xenbump.outcomes import (
     Published,
     SourceHash,
     Stopped,
+    Support,
     UpToDate,
     Written,
 )
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
     from xenbump.config import Config, Package
     from xenbump.journal import Run
+    from xenbump.package.model import Beside
     from xenbump.publish.branch import Checkout
     from xenbump.publish.message import Message
     from xenbump.upstream.release import Release
@@ -64,17 +67,28 @@ class Pipeline:
         self._xen.close()
 
     def check(self, package: Package) -> Outcome:
-        """Whether there is a newer release for a package, its signature judged; and the advisories open in the file."""
+        """What is new for a package: a newer release, its signature judged; open advisories; how long it is supported.
+
+        How long is told where it can be had; that it cannot is a warning.
+        """
 
         def work() -> Outcome:
-            subject = self._read(package, files.read(self._config.file_of(package)))
+            path = self._config.file_of(package)
+            subject = self._read(package, files.read(path), self._around(path))
             chosen = self._choose(subject, package)
             # Judged first: what is signed badly is refused before more is asked for.
             verified = None if chosen is None else self._xen.verified(package.name, chosen)
             still_open = self._planner.open_advisories(package, subject)
+            branch = release.branch_of(subject.version)
+            window, warning = self._xen.window(branch)
+            support = None if window is None else Support(branch, window, self._xen.today)
+            if warning:
+                subject = replace(subject, warnings=(*subject.warnings, warning))
             if verified is not None:
-                return NewerRelease(subject, verified, still_open)
-            return NeedsPatches(subject, still_open) if still_open else UpToDate(subject)
+                return NewerRelease(subject, verified, still_open, support)
+            if still_open:
+                return NeedsPatches(subject, still_open, support)
+            return UpToDate(subject, support=support)
 
         return self._settled(package, work)
 
@@ -84,7 +98,7 @@ class Pipeline:
         def work() -> Outcome:
             path = self._config.file_of(package)
             content = files.read(path)
-            return self._planned(package, content, to, local=lambda name: _beside(path, name), only=security_only)
+            return self._planned(package, content, to, beside=self._around(path), only=security_only)
 
         return self._settled(package, work)
 
@@ -94,22 +108,29 @@ class Pipeline:
         def work() -> Outcome:
             path = self._config.file_of(package)
             content = files.read(path)
-            outcome = self._planned(package, content, to, local=lambda name: _beside(path, name), only=security_only)
+            outcome = self._planned(package, content, to, beside=self._around(path), only=security_only)
             if not isinstance(outcome, Planned):
                 return outcome
-            files.refuse_read_only(path)
+            folder = self._config.folder
+            files.refuse_all_changed(folder, outcome.edits)
             checkout = _checkout_of(path, needed=commit)
+            names: tuple[str, ...] = ()
             if checkout is not None:
-                name = checkout.name_of(path)
-                checkout.refuse_changes({}, only=None if commit else name)
+                names = tuple(checkout.name_of(folder / edit.file) for edit in outcome.edits)
+                checkout.refuse_changes({}, only=() if commit else names)
                 if commit:
                     checkout.refuse_nameless()
-            self._run.step(package.name, "write", _digests(outcome), bool, lambda: _write(path, outcome), again=False)
+
+            def write() -> bool:
+                files.write_all(folder, outcome.edits)
+                return True
+
+            self._run.step(package.name, "write", _digests(outcome), bool, write, again=False)
             made = ""
             if commit and checkout is not None:
-                made = checkout.commit_in_place((name,), self._message(outcome.plan).commit)
+                made = checkout.commit_in_place(names, self._message(outcome.plan).commit)
                 self._progress(f"committed {made[:12]} in {checkout.root}")
-            return Written(outcome.plan, outcome.edit, made)
+            return Written(outcome.plan, outcome.edits, made)
 
         return self._settled(package, work)
 
@@ -122,30 +143,32 @@ class Pipeline:
             path = self._config.file_of(package)
             files.read(path)  # a missing file is said before anything about git
             publisher = Publisher(self._config, path, self._run, self._progress)
-            outcome = self._planned(package, publisher.content(), to, local=publisher.beside, only=security_only)
+            outcome = self._planned(package, publisher.content(), to, beside=publisher, only=security_only)
             if not isinstance(outcome, Planned):
                 return outcome
-            publisher.checkout.refuse_changes({publisher.name: outcome.edit.after})
+            publisher.refuse_changes(outcome.edits)
             words = self._message(outcome.plan)
             if dry_run:
-                return Planned(outcome.plan, outcome.edit, words)
-            result = publisher.publish(outcome.plan, outcome.edit, words)
+                return Planned(outcome.plan, outcome.edits, words)
+            result = publisher.publish(outcome.plan, outcome.edits, words)
             return Published(
-                outcome.plan, outcome.edit, result.message, result.branch, result.commit, result.pull, result.action
+                outcome.plan, outcome.edits, result.message, result.branch, result.commit, result.pull, result.action
             )
 
         return self._settled(package, work)
 
-    def _read(self, package: Package, content: bytes) -> Subject:
-        given = (hashlib.sha256(content).hexdigest(), package.name, package.file, package.attribute)
+    def _around(self, path: Path) -> files.Around:
+        return files.Around(path, self._config.folder)
+
+    def _read(self, package: Package, content: bytes, beside: Beside) -> Subject:
+        attribute = package.attribute or package.name
         return self._run.step(
             package.name,
             "read",
-            given,
+            (hashlib.sha256(content).hexdigest(), package.name, package.file, package.attribute),
             Subject,
-            lambda: rewrite.read(
-                content, name=package.name, file=package.file, attribute=package.attribute or package.name
-            ),
+            lambda: rewrite.read(content, name=package.name, file=package.file, attribute=attribute, beside=beside),
+            again=False,  # the files around it count too, and which they are is known when they have been read
         )
 
     def _choose(self, subject: Subject, package: Package) -> Release | None:
@@ -153,25 +176,25 @@ class Pipeline:
         self._run.checked(package.name, subject.version if chosen is None else chosen.version)
         return chosen
 
-    def _planned(
-        self, package: Package, content: bytes, to: str, *, local: Callable[[str], bytes | None], only: bool
-    ) -> UpToDate | Planned:
-        subject = self._read(package, content)
+    def _planned(self, package: Package, content: bytes, to: str, *, beside: Beside, only: bool) -> UpToDate | Planned:
+        subject = self._read(package, content, beside)
         plan = self._run.step(
             package.name,
             "plan",
             (subject, package, to, only),
             Plan,
-            lambda: self._planner.plan(package, subject, local=local, to=to, security_only=only),
+            lambda: self._planner.plan(package, subject, beside=beside, to=to, security_only=only),
             again=False,  # advisories and local patches may be others each time; what is costly is remembered below
         )
         self._run.checked(package.name, plan.target.version)
         if planning.is_idle(plan):
             return UpToDate(subject, plan.decisions)
-        edit = rewrite.write(content, plan)
-        if not files.nix_parses(edit):
+        edits = rewrite.write(content, plan, beside)
+        parsed = [files.nix_parses(edit) for edit in edits]
+        if not all(parsed):
             self._progress("Nix is not at hand to parse the edited file; it was read again by xenbump alone")
-        return Planned(plan, edit)
+        told = tuple(warning for edit in edits for warning in edit.warnings)
+        return Planned(replace(plan, warnings=(*plan.warnings, *told)) if told else plan, edits)
 
     def _message(self, plan: Plan) -> Message:
         return message.write(plan, operator=self._config.github.operator)
@@ -227,20 +250,10 @@ def _checkout_of(path: Path, *, needed: bool) -> Checkout | None:
         return None
 
 
-def _digests(planned: Planned) -> tuple[str, str, str]:
-    """The edit, for the journal: the file and the SHA-256 of its content before and after."""
-    before, after = (hashlib.sha256(content).hexdigest() for content in (planned.edit.before, planned.edit.after))
-    return planned.edit.file, before, after
+def _digests(planned: Planned) -> list[tuple[str, str, str]]:
+    """The edits, for the journal: each file and the SHA-256 of its content before and after, empty without any."""
+    return [(edit.file, _digest(edit.before), _digest(edit.after)) for edit in planned.edits]
 
 
-def _write(path: Path, planned: Planned) -> bool:
-    files.write(path, planned.edit)
-    return True
-
-
-def _beside(path: Path, name: str) -> bytes | None:
-    """The content of a file that is named from the folder of another one; None where there is none."""
-    try:
-        return files.read(path.parent / name)
-    except XenbumpError:
-        return None
+def _digest(content: bytes | None) -> str:
+    return "" if content is None else hashlib.sha256(content).hexdigest()

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from xenbump.assembly import Assembly
 from xenbump.errors import Refusal, XenbumpError
+from xenbump.hashes import sri
 from xenbump.judge import Tree
 from xenbump.package import patches
+from xenbump.pins import Pins
 from xenbump.plan import plan as planning
+from xenbump.plan import support as supported
 from xenbump.plan import target as targets
 from xenbump.plan.model import Plan, Target, Verdict
-from xenbump.upstream import release
+from xenbump.upstream import release, support
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from xenbump.config import Package
     from xenbump.journal import Run
-    from xenbump.plan.model import Decision, Subject
+    from xenbump.package.model import Beside
+    from xenbump.plan.model import Decision, Retired, Subject
     from xenbump.xen import Xen
 
 _BLOCKED = frozenset({"E-PATCH-CONFLICT", "E-XSA-CONFLICT"})
@@ -43,13 +48,14 @@ class Planner:
         self._xen = xen
         self._run = run
         self._progress = progress
+        self._pins = Pins(xen, run)
 
     def plan(
         self,
         package: Package,
         subject: Subject,
         *,
-        local: Callable[[str], bytes | None],
+        beside: Beside,
         to: str = "",
         security_only: bool = False,
     ) -> Plan:
@@ -58,7 +64,7 @@ class Planner:
         Args:
             package: as configured.
             subject: what its file says.
-            local: gives the content of a file beside the package file; None where there is none.
+            beside: the files around the package file.
             to: a version, `latest` or `stable-tip`; empty: as `track` and `strategy` say.
             security_only: stay on the version that the file has.
 
@@ -66,10 +72,16 @@ class Planner:
             Refusal: every way is blocked, or something must not be believed.
             Failure: something could not be had.
         """
+        if subject.read_only:
+            raise Refusal(
+                "E-SHAPE-UNSUPPORTED",
+                f"the file has the shape `{subject.shape}`, which is read and not rewritten",
+                where=subject.file,
+            )
         blocked: Refusal | None = None
         for ways, find in self._ways(package, subject, to, security_only=security_only):
             try:
-                return self._towards(package, subject, find(), local)
+                return self._towards(package, subject, find(), beside)
             except Refusal as error:
                 if error.code not in _BLOCKED:
                     raise
@@ -131,10 +143,9 @@ class Planner:
             subject.version, subject.upstream_version or subject.version, subject.rev, subject.rev, listing.source
         )
 
-    def _towards(
-        self, package: Package, subject: Subject, target: Target, local: Callable[[str], bytes | None]
-    ) -> Plan:
+    def _towards(self, package: Package, subject: Subject, target: Target, beside: Beside) -> Plan:
         judge = self._xen.judge
+        adds = targets.added(subject, target)
         here = self._tree_of(subject)
         there = Tree(target.version, release.branch_of(target.version), target.commit, target.ref)
         # The target's history first: on one branch it has the other's in it.
@@ -146,15 +157,18 @@ class Planner:
         decided = {int(number): reason for number, reason in package.decided.items()}
         decisions = {number: planning.settled(one, decided.get(number)) for number, one in found.items()}
         planning.refuse_conflicts(decisions.values(), decided, there.name)
-        assembly = Assembly(self._xen, self._run, there, target.version, local=local, progress=self._progress)
+        assembly = Assembly(self._xen, self._run, there, target.version, local=beside.read, progress=self._progress)
         change, warnings = assembly.change(subject, decisions)
         moves = target.version != subject.version or target.commit != (subject.rev or target.commit)
         digest = subject.hash
-        if moves or change.changes:
+        if moves or change.changes or not sri.is_hash(subject.hash):
             source = self._xen.source(package.name, target, subject.fetcher)
             target = planning.confirmed(target, source.tree_version)
             digest = source.hash
-        return planning.make(
+        pins, told = self._pins.towards(subject, target, moves=moves)
+        efi, switch = self._efi(package, subject)
+        retired, support = self._retired(package, subject, adds)
+        made = planning.make(
             subject,
             target,
             digest,
@@ -165,9 +179,51 @@ class Planner:
                 fixed=newly,
                 since=self._since(package, subject),
             ),
-            warnings=warnings,
+            warnings=(*self._repinned(subject), *warnings, *told, *switch, *support),
             fixed=newly,
         )
+        return replace(made, pins=pins, efi=efi, adds=adds, retired=retired)
+
+    def _efi(self, package: Package, subject: Subject) -> tuple[bool | None, tuple[str, ...]]:
+        """What the switch for `xen.efi` is to be, as configured."""
+        wanted = None if package.efi == "keep" else package.efi
+        if wanted in {None, subject.efi}:
+            return None, ()
+        if subject.efi is None:
+            raise Refusal(
+                "E-EFI-SWITCH", f"efi = {str(wanted).lower()} is configured, and the file has no switch for it",
+                where=subject.file,
+            )  # fmt: skip
+        told = f"xen.efi is switched {'on' if wanted else 'off'}, as configured"
+        return wanted, (told if subject.branch is None else f"{told}; that is so for every branch",)
+
+    def _retired(
+        self, package: Package, subject: Subject, adds: str | None
+    ) -> tuple[tuple[Retired, ...], tuple[str, ...]]:
+        """The branches past their security support, where one is added and it is configured what becomes of them."""
+        if adds is None or package.retire == "keep":
+            return (), ()
+        listing = self._xen.listing()
+        windows = support.windows(self._xen.repository, listing, subject.siblings)
+        removed = package.retire == "remove"
+        found = supported.retired(
+            subject.siblings,
+            windows,
+            self._xen.today,
+            spared={subject.branch or "", adds},
+            removed=removed,
+        )
+        how = "removed" if removed else "marked as unsupported"
+        return found, tuple(f"branch {one.branch} is {how}: its security support ended on {one.until}" for one in found)
+
+    def _repinned(self, subject: Subject) -> tuple[str, ...]:
+        """A warning where the file pins something else than the commit of the release that it names."""
+        own = targets.own(subject, self._xen.listing())
+        if own is None or subject.rev in {None, own.commit}:
+            return ()
+        if subject.rev == own.tag_object:
+            return (f"the file pins {subject.rev}, which is the tag object of {own.tag} and not its commit",)
+        return (f"the file pins {subject.rev}, which is not the commit of {own.tag}",)
 
     def _tree_of(self, subject: Subject) -> Tree:
         """The tree that a file packages as it is."""

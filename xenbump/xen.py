@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xenbump.errors import Refusal
+from xenbump.errors import Failure, Refusal
 from xenbump.judge import Judge
 from xenbump.plan.model import Target
-from xenbump.upstream import history, release, signature, tree
+from xenbump.upstream import history, release, signature, support, tree
+from xenbump.upstream.components import Components
 from xenbump.upstream.library import Library
 from xenbump.upstream.model import Listing, VerifiedRelease
 from xenbump.upstream.repository import Repository
@@ -65,6 +67,8 @@ class Xen:
         self._xenbits: Xenbits | None = None
         self._library: Library | None = None
         self._judge: Judge | None = None
+        self._components: Components | None = None
+        self._windows: dict[str, tuple[support.Window | None, str]] = {}
 
     def close(self) -> None:
         """Close the connections."""
@@ -86,6 +90,14 @@ class Xen:
         known = listing.releases
         digest = hashlib.sha256("\n".join(f"{oid} {name}" for name, oid in sorted(listing.refs.items())).encode())
         return Listed(listing.source, len(known), known[-1].version if known else "", digest.hexdigest())
+
+    @property
+    def components(self) -> Components:
+        """The repositories of what is built with Xen."""
+        if self._components is None:
+            roots = self._config.upstream.component_addresses(self._config.folder)
+            self._components = Components(roots, self._config.state / "git" / "components", self._progress)
+        return self._components
 
     @property
     def library(self) -> Library:
@@ -123,6 +135,44 @@ class Xen:
             VerifiedRelease,
             lambda: self.repository.verify(chosen, self.trust, listing.source),
         )
+
+    @cached_property
+    def today(self) -> date:
+        """The day that counts for support windows, in UTC; one for the whole run."""
+        return datetime.now(UTC).date()
+
+    def window(self, branch: str) -> tuple[support.Window | None, str]:
+        """How long a branch is supported; asked for once in a run, and of each tip of the branch only once.
+
+        Args:
+            branch: `X.Y`.
+
+        Returns:
+            The window, None where the repository says nothing of it; and why it could not be had, else empty.
+
+        Raises:
+            Refusal: what would be refused of any tip; a form of the window that is not known is only told.
+        """
+        if branch not in self._windows:
+            self._windows[branch] = self._window(branch)
+        return self._windows[branch]
+
+    def _window(self, branch: str) -> tuple[support.Window | None, str]:
+        listing = self.listing()
+        tip = listing.refs.get(f"refs/heads/stable-{branch}")
+        if tip is None:
+            return None, ""
+
+        def work() -> support.Window:
+            return support.windows(self.repository, listing, [branch])[branch]
+
+        try:
+            found = self._run.step("", "support", (branch, tip), support.Window, work)
+        except (Failure, Refusal) as error:
+            if isinstance(error, Refusal) and error.code != "E-SUPPORT-FORM":
+                raise
+            return None, f"how long Xen {branch} is supported is not known: {error}"
+        return (None if found == support.UNKNOWN else found), ""
 
     def source(self, package: str, target: Target, fetcher: str) -> Source:
         """The version and hash of a target's tree."""

@@ -79,8 +79,11 @@ class Trees:
         """The hash as xenbump computes it."""
         with open_objects(self.store, git.environment(None)) as objects:
             facts = objects.commit(commit)
-            replaced = archive.substitutions(objects, facts) if fetcher == "fetchFromGitHub" else {}
-            archive.refuse_conversions(objects, facts)
+            replaced = {}
+            if fetcher == "fetchFromGitHub":
+                replaced = archive.substitutions(objects, facts)
+            else:
+                archive.refuse_conversions(objects, facts)
             return sri.encode(nar.tree_hash(objects, facts.tree, replaced))
 
     def refusal(self, commit: str, fetcher: str = "fetchgit") -> Refusal:

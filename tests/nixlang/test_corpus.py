@@ -1,4 +1,4 @@
-"""Every Nix file of a folder that the caller names in the environment: read, and given back unchanged."""
+"""Every Nix file of folders that the caller names in the environment: read, and given back unchanged."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def test_fixture(name: str) -> None:
 
 
 def test_corpus() -> None:
-    folder = os.environ.get("XENBUMP_NIX_CORPUS")
-    if not folder:
+    folders = os.environ.get("XENBUMP_NIX_CORPUS")
+    if not folders:
         pytest.skip("XENBUMP_NIX_CORPUS names no folder")
     refused = []
-    files = sorted(Path(folder).rglob("*.nix"))
+    files = [path for folder in folders.split(os.pathsep) for path in sorted(Path(folder).rglob("*.nix"))]
     assert files
     for path in files:
         # Some test files of Nix itself are not UTF-8.

@@ -120,6 +120,13 @@ def definition(source: str) -> str | None:
         ("let v = 1; in x.${»v}", "v = 1;"),
         ("let { v = 1; body = »v; }", "v = 1;"),
         ("let f = v: v; in »v", None),
+        ("let v = 1; in f { inherit »v; }", "v = 1;"),
+        ("let v = 1; in rec { w = { inherit »v; }; }", "v = 1;"),
+        ("let v = 1; in rec { inherit (x) v; w = { inherit »v; }; }", "inherit (x) v;"),
+        ("let v = 1; in let inherit »v; in v", "v = 1;"),
+        ("{ v ? 1 }: { inherit »v; }", "v ? 1"),
+        ("{ v ? 1 }: rec { a.v = 2; w = »v; }", "v ? 1"),
+        ("{ inherit »v; }", None),
     ],
 )
 def test_resolve(source: str, expected: str | None) -> None:
@@ -130,6 +137,27 @@ def test_a_node_of_another_document_is_not_resolved() -> None:
     document, other = parse("a b"), parse("a b")
     with pytest.raises(ValueError, match="not a node of this document"):
         ancestors(document, other.root.children()[0])
+
+
+def test_everything_around_every_node() -> None:
+    for source in (*FIXTURES.values(), "x@{ a, b ? y.z or 1, ... }: rec { inherit (a) b; ${c}.d = ./e${f}/g; }"):
+        document = parse(source)
+        above = {child: node for node in walk(document) for child in node.children()}
+        for node in walk(document):
+            around = ancestors(document, node)
+            assert around[-1:] == ([] if node is document.root else [document.root])
+            assert [above[inner] for inner in (node, *around)[: len(around)]] == around
+
+
+def test_the_first_definition_of_a_name_is_found_among_many() -> None:
+    many = " ".join(f"a{number}.b = 1; a{number}.c = 2;" for number in range(50))
+    document = parse(f"let {many} in [ a7 a49 a50 ]")
+    assert isinstance(document.root, Let)
+    assert isinstance(document.root.body, List)
+    for name, expected in zip(document.root.body.elements, ("a7.b = 1;", "a49.b = 1;", None), strict=True):
+        assert isinstance(name, Identifier)
+        found = resolve(document, name)
+        assert (None if found is None else document.text(found)) == expected
 
 
 @pytest.mark.parametrize(

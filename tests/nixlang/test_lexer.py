@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.nixlang.support import FIXTURES, SOUP, mutate
+from tests.nixlang.damage import SOUP, mutate
+from tests.nixlang.support import FIXTURES
 from xenbump.nixlang import Kind, NixSyntaxError, tokenize
 
 if TYPE_CHECKING:
@@ -86,6 +87,33 @@ def kinds(source: str) -> str:
 )
 def test_tokens(source: str, expected: str) -> None:
     assert kinds(source) == expected
+
+
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [
+        ("b", "IDENTIFIER b"),
+        ("b'/c x", "IDENTIFIER b' | PATH /c | IDENTIFIER x"),
+        ("b: x", "IDENTIFIER b | OPERATOR : | IDENTIFIER x"),
+        ("b_c:d", "IDENTIFIER b_c | OPERATOR : | IDENTIFIER d"),
+        ("or ->1", "KEYWORD or | OPERATOR -> | INTEGER 1"),
+        ("b+->1", "IDENTIFIER b | OPERATOR + | OPERATOR -> | INTEGER 1"),
+        ("b//c", "IDENTIFIER b | OPERATOR // | IDENTIFIER c"),
+        ("${b}", "INTERPOLATION_OPEN ${ | IDENTIFIER b | INTERPOLATION_CLOSE }"),
+        (".5.b", "FLOAT .5 | OPERATOR . | IDENTIFIER b"),
+    ],
+)
+def test_long_runs_of_characters_that_paths_have(end: str, expected: str) -> None:
+    for count in (3, 70):
+        assert kinds("a_." * count + end) == "IDENTIFIER a_ | OPERATOR . | " * count + expected
+
+
+def test_long_paths_and_uris() -> None:
+    run = "a." * 70
+    assert kinds(run + "b/c") == f"PATH {run}b/c"
+    assert kinds(run + "/${b}") == f"PATH {run}/ | INTERPOLATION_OPEN ${{ | IDENTIFIER b | INTERPOLATION_CLOSE }}"
+    assert kinds(run + "b:c") == f"URI {run}b:c"
+    assert kinds("x'" + run + "b/c") == f"IDENTIFIER x'a | PATH {run[1:]}b/c"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The parser against the real Nix: what it accepts, how it groups operators, and the values of strings."""
+"""The parser against the real Nix: how it groups operators, and the values of strings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.nixlang.support import FIXTURES, SOUP, Expressions, Nix, mutate, seeded
+from tests.nixlang.nix import Nix
+from tests.nixlang.support import seeded
 from xenbump.nixlang import NixSyntaxError, call, parse
 from xenbump.nixlang.find import bare
 from xenbump.nixlang.strings import quote
@@ -30,50 +31,6 @@ def accepted(source: str) -> bool:
     except NixSyntaxError:
         return False
     return True
-
-
-def test_generated_expressions_are_accepted_by_both(nix: Nix) -> None:
-    sources = [Expressions(seeded(seed)).expression(4) for seed in range(300)]
-    sources += [source.replace("\n", "\r\n") for source in FIXTURES.values()] + list(FIXTURES.values())
-    assert [source for source in sources if not accepted(source)] == []
-    assert nix.all_accepted(sources) == []
-
-
-def test_damaged_text_gets_the_same_verdict(nix: Nix) -> None:
-    random = seeded(23)
-    texts = [*FIXTURES.values(), *(Expressions(seeded(seed)).expression(3) for seed in range(40))]
-    sources = [mutate(random, random.choice(texts)) for _ in range(250)]
-    sources += ["".join(random.choice(SOUP) for _ in range(random.randrange(1, 6))) for _ in range(400)]
-    sources = [source for source in sources if "\0" not in source]
-    good = [source for source in sources if accepted(source)]
-    bad = [source for source in sources if not accepted(source)]
-    assert len(good) > 60
-    assert nix.all_accepted(good) == []
-    sample = random.sample(bad, 80)
-    verdicts = nix.accepts(sample)
-    assert [source for source, verdict in zip(sample, verdicts, strict=True) if verdict] == []
-
-
-EDGES = (
-    *("a/b//c", "./p//q${x}", "./p//${x}", "./p///${x}", "./p//q//r${x}", "./p/${x}//q///r", "./p${x}/", "./${x}"),
-    *("~/", "~/${x}", "~/p//${x}", "~//p", "/${x}", "//${x}", "a//${x}", "./p/", "./p/*c*/", ".../p", "--/p", "1/2"),
-    *("./p${x}${y}z~/q", "[ ./p~/q ]", "<a/>", "<a/b>", "<a//b>", "a <b> c", "a<b", "rec:x", "x:'", "{a?b:c}:d"),
-    *("1.", "1.e3", "00.5", "0.5", ".5.5", "1.2.3", "9223372036854775808", "1.e999", "1.e-999", "-1.e3", "1e3"),
-    *("a ? b ? c", "a ? b.c ? d", "a == b == c", "a < b == c", "a < b < c", "!a ? b", "- - a", "a - -b", "!!a"),
-    *("f let { body = 1; }", "f let a = 1; in a", "1 + if a then b else c", "f x: x", "[ x: x ]", "a or b", "or: 1"),
-    *("{ or }: 1", "{ inherit or; }", "{ a, }: 1", "{ , }: 1", "{ ..., }: 1", "{ a ... }: 1", "{ }@a: 1", "a@b: 1"),
-    *("{ a.b = 1; a = { c = 2; }; }", "{ a = ({ b = 1; }); a.c = 2; }", "{ ${a} = 1; ${a} = 2; }", "or"),
-    *("{ a = 1; a.b = 2; }", "{ a = rec { b = 1; }; a.b = 2; }", '{ inherit "a" ${"b"}; }', '{ inherit "${a}"; }'),
-    *("let ${a} = 1; in 1", 'let ${"a"} = 1; in 1', "let a.${b} = 1; in 1", '{ ${"a"} = 1; a = 2; }'),
-    *("{ ${''a''} = 1; a = 2; }", "{ ${x:y} = 1; a = 2; }", "{ ${a:b} = 1; ${''a:b''} = 2; }", "a: a@{ }: 1"),
-    *('"$"', '"$${"', r'"\$${a}"', "''$''", "''''$''", "'''''", "''''''", "''$'''''", r"''''\''", r"''\''", '"a\rb"'),
-    *("\f", "/**/", "/**/1", "1/***/", "1/* */ */", "1 # \r2", "a.1", 'a.b."c".${d}', "a.''b''", "{ ''a'' = 1; }"),
-)
-
-
-def test_edges_get_the_same_verdict(nix: Nix) -> None:
-    for source, verdict in zip(EDGES, nix.accepts(list(EDGES)), strict=True):
-        assert accepted(source) == verdict, source
 
 
 def canonical(node: Expression) -> object:
@@ -137,7 +94,7 @@ def test_operators_are_grouped_as_nix_groups_them(nix: Nix) -> None:
     printed = nix.printed(good)
     for source, tree in zip(good, printed, strict=True):
         assert canonical(parse(source).root) == canonical(parse(tree).root), source
-    assert not any(nix.accepts(bad[:25]))
+    assert not any(nix.accepts(bad))
 
 
 def literal(source: str) -> str | None:

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.nixlang.support import FIXTURES, Expressions, mutate, seeded
+from tests.nixlang.damage import mutate
+from tests.nixlang.expressions import Expressions
+from tests.nixlang.support import FIXTURES, seeded
 from xenbump.nixlang import NixSyntaxError, parse, walk
 from xenbump.nixlang.cursor import MAX_DEPTH
 from xenbump.nixlang.tree import (

@@ -86,16 +86,20 @@ def plan_to(subject: Subject, target: Target, *, digest: str = NEW_HASH, patches
 
 
 def rewritten(text: str, version: str = "4.20.4") -> str:
-    content = text.encode()
-    edit = rewrite.write(content, plan_for(read(content), version))
-    assert edit.before == content
-    assert edit.file == FILE
-    return edit.after.decode()
+    return edited(text, plan_for(read(text), version))
 
 
 def moved(text: str, target: Target) -> str:
     """The file with another target and the same patches."""
-    return rewrite.write(text.encode(), plan_to(read(text), target)).after.decode()
+    return edited(text, plan_to(read(text), target))
+
+
+def edited(text: str, plan: Plan) -> str:
+    """The file with a plan written into it, which touches no other file."""
+    content = text.encode()
+    edits = rewrite.write(content, plan)
+    assert all(edit.file == FILE and edit.before == content for edit in edits)
+    return (edits[0].after or b"").decode() if edits else text
 
 
 # --- patches ---------------------------------------------------------------------------------------------------------
@@ -127,9 +131,9 @@ def patched(text: str, series: Sequence[Patch]) -> str:
     """The file with other patches and nothing else changed, which Nix' parser here can read."""
     subject = read(text)
     plan = plan_to(subject, release(subject.version), digest=subject.hash, patches=changed_to(subject.patches, series))
-    edit = rewrite.write(text.encode(), plan)
-    assert read(edit.after).patches == tuple(series)
-    return edit.after.decode()
+    after = edited(text, plan)
+    assert read(after).patches == tuple(series)
+    return after
 
 
 def with_patches(value: str, *, arguments: str = "", shape: str = LITERAL) -> str:

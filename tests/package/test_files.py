@@ -213,3 +213,49 @@ def test_without_permission_to_read_or_write(open_folder: Path) -> None:
         for left in open_folder.iterdir():
             left.unlink()
         open_folder.rmdir()
+
+
+def test_several_files_are_written_or_none(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    for name in ("a.nix", "old/c.nix"):
+        (tmp_path / name).write_bytes(OLD)
+    edits = (Edit("a.nix", OLD, NEW), Edit("new/b.nix", None, NEW), Edit("old/c.nix", OLD, None))
+    before = files_in(tmp_path)
+    # The last one cannot be written: a folder stands in the way of its new content.
+    (tmp_path / "in the way").mkdir()
+    (tmp_path / "in the way" / "file").write_bytes(b"x")
+    with pytest.raises(XenbumpError):
+        files.write_all(tmp_path, (*edits, Edit("in the way/file/d.nix", None, NEW)))
+    (tmp_path / "in the way" / "file").unlink()
+    assert files_in(tmp_path) == before
+    files.write_all(tmp_path, edits)
+    assert files_in(tmp_path) == {"a.nix": NEW, "new/b.nix": NEW}
+    assert not (tmp_path / "old").exists()
+    assert (tmp_path / "new/b.nix").stat().st_mode & 0o111 == 0
+
+
+@pytest.mark.parametrize("edit", [Edit("a.nix", NEW, OLD), Edit("a.nix", None, NEW), Edit("b.nix", OLD, NEW)])
+def test_nothing_is_written_where_a_file_is_not_as_it_was(tmp_path: Path, edit: Edit) -> None:
+    (tmp_path / "a.nix").write_bytes(OLD)
+    with pytest.raises(XenbumpError) as caught:
+        files.write_all(tmp_path, (Edit("c.nix", None, NEW), edit))
+    assert caught.value.code in {"E-FILE-CHANGED", "E-FILE-MISSING"}
+    assert files_in(tmp_path) == {"a.nix": OLD}
+
+
+def test_what_is_around_a_file_and_no_further(tmp_path: Path) -> None:
+    root = tmp_path / "checkout"
+    (root / "xen/4.20").mkdir(parents=True)
+    (root / "xen/4.20/default.nix").write_bytes(OLD)
+    (root / "xen/patches.nix").write_bytes(NEW)
+    (tmp_path / "secret").write_bytes(b"x")
+    (root / "xen/link").symlink_to(tmp_path / "secret")
+    around = files.Around(root / "xen/4.20/default.nix", root)
+    assert (around.read("../patches.nix"), around.read("default.nix")) == (NEW, OLD)
+    assert around.names("..") == ("4.20", "link", "patches.nix")
+    assert [around.read(name) for name in ("../../../secret", "../link", "none", "..", "/etc/passwd")] == [None] * 5
+    assert (around.names("../../.."), around.names("none")) == ((), ())
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

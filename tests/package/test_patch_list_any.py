@@ -10,13 +10,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.package.lists import LIBXL, call, line
-from tests.package.support import LITERAL, changed_to, nix_accepts, patched, plan_to, read, release, with_patches, xsa
+from tests.package.support import (
+    LITERAL,
+    changed_to,
+    edited,
+    nix_accepts,
+    patched,
+    plan_to,
+    read,
+    release,
+    with_patches,
+    xsa,
+)
 from xenbump.errors import Refusal
 from xenbump.nixlang import parse, tokenize, walk
 from xenbump.nixlang.find import bindings
 from xenbump.nixlang.lexer import Kind
 from xenbump.nixlang.tree import AttrSet
-from xenbump.package import patches, rewrite
+from xenbump.package import patches
 from xenbump.package.patches import FETCHERS
 
 if TYPE_CHECKING:
@@ -118,7 +129,7 @@ def comments(text: str) -> list[str]:
     return [token.text for token in tokenize(text) if token.kind is Kind.COMMENT]
 
 
-def edited(case: Case) -> str | None:
+def planned(case: Case) -> str | None:
     """The file as planned, read again; None where a patch has no place because of a condition."""
     try:
         return patched(case.text, case.wanted)
@@ -131,7 +142,7 @@ def edited(case: Case) -> str | None:
 @settings(max_examples=80, deadline=None, database=None)
 @given(case=cases())
 def test_the_plan_is_what_is_read_and_nothing_else_changes(case: Case) -> None:
-    after = edited(case)
+    after = planned(case)
     if after is None:
         return
     assert outside(after) == outside(case.text)
@@ -149,7 +160,7 @@ def test_the_plan_is_what_is_read_and_nothing_else_changes(case: Case) -> None:
 def test_what_only_comes_takes_nothing_away(case: Case) -> None:
     listed = read(case.text).patches
     wanted = (*listed, *(patch for patch in case.wanted if patch not in listed))
-    after = edited(Case(case.text, wanted))
+    after = planned(Case(case.text, wanted))
     if after is None:
         return
     assert [one for one in listing(after) if one[0] in listed] == listing(case.text)
@@ -162,14 +173,14 @@ def test_what_only_comes_takes_nothing_away(case: Case) -> None:
 @settings(max_examples=40, deadline=None, database=None)
 @given(case=cases())
 def test_the_second_time_nothing_changes(case: Case) -> None:
-    after = edited(case)
+    after = planned(case)
     if after is None:
         return
     subject = read(after)
     plan = plan_to(
         subject, release(subject.version), digest=subject.hash, patches=changed_to(subject.patches, case.wanted)
     )
-    assert rewrite.write(after.encode(), plan).after.decode() == after
+    assert edited(after, plan) == after
 
 
 def test_nix_reads_what_is_written() -> None:
@@ -178,7 +189,7 @@ def test_nix_reads_what_is_written() -> None:
     @settings(max_examples=40, deadline=None, database=None, derandomize=True)
     @given(case=cases())
     def collect(case: Case) -> None:
-        after = edited(case)
+        after = planned(case)
         written.extend([] if after is None else [case.text, after])
 
     collect()

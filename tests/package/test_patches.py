@@ -43,7 +43,7 @@ def test_the_fetcher_is_the_last_name_of_what_is_called(function: str, fetcher: 
         (f'name = "n"; url = "u"; hash = "{HASH}";', HASH, ()),
         (f'url = "u"; hash = "{HASH}"; stripLen = 1; excludes = [ ];', HASH, ("excludes", "stripLen")),
         (f'url = "u"; hash = "{HASH}"; inherit revert;', HASH, ("revert",)),
-        (f'url = "u"; hash = "{HASH}"; passthru.a = 1;', HASH, ("passthru",)),
+        (f'url = "u"; hash = "{HASH}"; passthru.a = 1; meta = {{ }};', HASH, ()),
         (f'url = "u"; hash = "{HASH}"; ${{x}} = 1;', HASH, ("?",)),
         (f'url = "u"; sha256 = "{HASH}";', HASH, ()),
         ('url = "u"; sha256 = "1b0k";', None, ("sha256",)),

@@ -11,8 +11,6 @@ from xenbump.errors import Refusal
 from xenbump.nixlang import parse
 from xenbump.package import shapes
 
-OTHERS = sorted(set(FIXTURES) - set(READ))
-
 
 def refused(text: str | bytes, code: str) -> Refusal:
     with pytest.raises(Refusal) as caught:
@@ -63,14 +61,6 @@ def test_each_fixture_has_one_shape_and_nix_parses_it(shape: str) -> None:
 
 def test_there_is_a_fixture_of_every_shape() -> None:
     assert sorted(FIXTURES) == sorted(shape.key for shape in shapes.SHAPES)
-    assert len(OTHERS) == 6
-
-
-@pytest.mark.parametrize("shape", OTHERS)
-def test_a_shape_that_is_known_by_sight_is_refused_by_its_name(shape: str) -> None:
-    error = refused(FIXTURES[shape], "E-SHAPE-UNSUPPORTED")
-    assert f"`{shape}`" in error.what
-    assert re.search(r"line \d+, column \d+$", error.where)
 
 
 @pytest.mark.parametrize(
@@ -211,7 +201,7 @@ def test_an_option_of_the_fetcher_is_refused(shape: str, option: str, name: str)
         (DERIVED, '  version = "4.20.3";\n', "", "E-MISSING"),
         (LITERAL, '    owner = "xen-project";\n', "", "E-MISSING"),
         (LITERAL, f'    hash = "{OLD_HASH}";\n', "", "E-MISSING"),
-        (DERIVED, f'hash = "{OLD_HASH}"', "hash = lib.fakeHash", "E-NOT-LITERAL"),
+        (DERIVED, f'hash = "{OLD_HASH}"', "hash = lib.hashOf", "E-NOT-LITERAL"),
         (LITERAL, 'owner = "xen-project"', "inherit owner", "E-NOT-LITERAL"),
         (LITERAL, "  src = fetchFromGitHub {", "  source = fetchFromGitHub {", "E-SHAPE-UNKNOWN"),
         (LITERAL, 'version = "4.20.3"', 'version = "4.20.3-unstable-2025-07-09"', "E-TAG-DISAGREES"),
@@ -321,7 +311,7 @@ def test_a_patch_that_is_commented_out_is_not_listed() -> None:
         ("[ ./a.patch ] ++ others", ["./a.patch"], 1),
         ("if x then [ ./a.patch ] else [ ]", [], 1),
         ("map toPatch [ 1 2 ]", [], 1),
-        ('[ (fetchpatch { url = "${base}/xsa7.patch"; hash = ""; }) ]', ["${base}/xsa7.patch"], 0),
+        ('[ (fetchpatch { url = "${base}/xsa7.patch"; hash = ""; }) ]', ["${base}/xsa7.patch"], 1),
         ('[ (pkgs.fetchpatch2 { inherit hash; url = "u"; }) ]', ["u"], 0),
         ("[ (fetchpatch (import ./xsa9.nix)) ]", ["fetchpatch (import ./xsa9.nix)"], 0),
     ],

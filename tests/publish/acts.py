@@ -59,9 +59,9 @@ def publish_plan(stage: Stage, made: Planned, plan: Plan) -> Outcome:
     with Journal(config.state).run("pr") as run:
         publisher = Publisher(config, stage.world.package, run, lambda _: None)
         try:
-            done = publisher.publish(plan, made.edit, words)
+            done = publisher.publish(plan, made.edits, words)
         except XenbumpError as error:
             return Stopped("xen", FILE, error)
         finally:
             publisher.checkout.close()
-    return Published(plan, made.edit, done.message, done.branch, done.commit, done.pull, done.action)
+    return Published(plan, made.edits, done.message, done.branch, done.commit, done.pull, done.action)

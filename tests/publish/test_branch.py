@@ -215,10 +215,10 @@ def test_changes_that_are_not_committed(stage: Stage, checkout: Checkout, name: 
     assert name in error.what
     assert checkout.changed() == (name,)
     if name == FILE:
-        refused(Refusal, "E-DIRTY", checkout.refuse_changes, {}, only=FILE)
+        refused(Refusal, "E-DIRTY", checkout.refuse_changes, {}, only=(FILE,))
         checkout.refuse_changes({FILE: path.read_bytes()})  # unless it is our own edit
     else:
-        checkout.refuse_changes({}, only=FILE)
+        checkout.refuse_changes({}, only=(FILE,))
     assert path.read_text() == "a person's change"
 
 
@@ -242,7 +242,7 @@ def test_a_dirty_checkout_stops_a_publication(stage: Stage) -> None:
 def test_a_bump_in_the_checkout_is_published(stage: Stage) -> None:
     """`bump`, look, `pr`: the edit in the working tree is the very one."""
     planned = stage.publish(dry_run=True)
-    stage.world.package.write_bytes(getattr(planned, "edit").after)  # noqa: B009 - the type is tested elsewhere
+    stage.world.package.write_bytes(getattr(planned, "edits")[0].after)  # noqa: B009 - the type is tested elsewhere
     assert getattr(stage.publish(), "action", None) == "opened"
 
 

@@ -93,12 +93,12 @@ def again(shared: Stage, pushed: tuple[Planned, str], monkeypatch: pytest.Monkey
         with Journal(config.state).run("pr") as run:
             publisher = Publisher(config, world.package, run, lambda _: None)
             try:
-                done = publisher.publish(planned.plan, planned.edit, planned.message)
+                done = publisher.publish(planned.plan, planned.edits, planned.message)
             except XenbumpError as error:
                 return Stopped("xen", FILE, error)
             finally:
                 publisher.checkout.close()
-        return Published(planned.plan, planned.edit, done.message, done.branch, commit, done.pull, done.action)
+        return Published(planned.plan, planned.edits, done.message, done.branch, commit, done.pull, done.action)
 
     return publish
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.publish import plans
-from tests.report.outcomes import EDIT, FILE, OUTCOMES, PLAN, WORDS
+from tests.report.outcomes import EDITS, FILE, OUTCOMES, PLAN, SUBJECT, SUPPORT, WORDS
 from tests.support import schemas
 from xenbump.outcomes import NeedsPatches, Planned, SourceHash, UpToDate
 from xenbump.plan.model import Decision, Verdict
 from xenbump.report import documents, values
+from xenbump.upstream.support import Window
 
 if TYPE_CHECKING:
     import msgspec
@@ -82,6 +84,29 @@ def test_check_documents(key: str) -> None:
         assert entry["to"]["signed_by"] == "A" * 40
 
 
+@pytest.mark.parametrize("ended", [False, True])
+def test_how_long_the_branch_is_supported(*, ended: bool) -> None:
+    support = replace(SUPPORT, today=date(2030, 3, 6)) if ended else SUPPORT
+    for outcome in (UpToDate(SUBJECT, (), support), NeedsPatches(SUBJECT, (), support)):
+        (entry,) = encoded("check", documents.check([outcome]))["packages"]
+        assert entry["support"] == {
+            "branch": "4.20",
+            "supported_until": "2028-03-05",
+            "security_until": "2030-03-05",
+            "ended": ended,
+            "status": "",
+        }
+        (entry,) = encoded("check", documents.check([replace(outcome, support=None)]))["packages"]
+        assert entry["support"] is None
+    unreleased = replace(SUPPORT, window=Window(status="TBD"))
+    (entry,) = encoded("check", documents.check([UpToDate(SUBJECT, support=unreleased)]))["packages"]
+    assert entry["support"] == {
+        "branch": "4.20", "supported_until": None, "security_until": None, "ended": False, "status": "TBD"
+    }  # fmt: skip
+    (entry,) = encoded("check", documents.check([OUTCOMES["newer"]]))["packages"]
+    assert (entry["support"]["supported_until"], entry["support"]["security_until"]) == ("2028-03-05", "2030-03-05")
+
+
 @pytest.mark.parametrize("key", PLANNED)
 def test_plan_documents(key: str) -> None:
     (entry,) = encoded("plan", documents.plan([OUTCOMES[key]], {"xen": "the diff"}))["packages"]
@@ -124,7 +149,7 @@ def test_a_plan_for_the_same_version() -> None:
 
 def test_a_tip_has_neither_tag_nor_signer() -> None:
     made = replace(plans.tip(), subject=plans.subject("4.20.3-unstable-2026-01-01", rev="5" * 40))
-    (entry,) = encoded("plan", documents.plan([Planned(made, EDIT)]))["packages"]
+    (entry,) = encoded("plan", documents.plan([Planned(made, EDITS)]))["packages"]
     assert entry["from"] == {"version": "4.20.3-unstable-2026-01-01", "rev": "5" * 40, "tag": None}
     assert (entry["to"]["tag"], entry["to"]["signed_by"], entry["to"]["commit"]) == (None, None, "4" * 40)
 
@@ -171,7 +196,7 @@ def test_an_error_in_a_document() -> None:
 
 def test_a_decision_in_a_document() -> None:
     decision = Decision(498, Verdict.OTHER_TREE, "it is for XAPI", (), ("advisory-498",))
-    outcome = Planned(replace(PLAN, decisions=(decision,)), EDIT)
+    outcome = Planned(replace(PLAN, decisions=(decision,)), EDITS)
     (entry,) = encoded("plan", documents.plan([outcome]))["packages"]
     (found,) = entry["decisions"]
     assert (found["xsa"], found["verdict"], found["evidence"]) == (498, "other-tree", ["advisory-498"])

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import replace
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.publish import plans
-from tests.report.outcomes import EDIT, FILE, OPEN, OUTCOMES, PULL, SUBJECT
+from tests.report.outcomes import AFTER, BEFORE, EDITS, FILE, OPEN, OUTCOMES, PULL, RELEASE, SUBJECT, SUPPORT
 from xenbump.errors import Failure, Refusal
-from xenbump.outcomes import NeedsPatches, Planned, Published, UpToDate
+from xenbump.outcomes import NeedsPatches, NewerRelease, Planned, Published, UpToDate
 from xenbump.package.rewrite import Edit
 from xenbump.plan.model import Verdict
 from xenbump.report import text
+from xenbump.upstream.support import Window
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,7 +75,7 @@ def test_a_plan_for_the_same_version_tells_only_what_changes() -> None:
         "  1 patch stays",
     ]
     corrected = replace(plans.security(), hash="sha256-x")
-    assert text.outcome(Planned(corrected, EDIT)) == [
+    assert text.outcome(Planned(corrected, EDITS)) == [
         f"xen: correct the source hash is planned ({FILE})",
         "  fetchFromGitHub hash sha256-x",
         "  1 patch stays",
@@ -95,10 +97,48 @@ def test_what_is_open_is_told_and_what_is_settled_is_not() -> None:
     needed = "  needs-patch: 4.20.3 has not the fix of XSA-484; xsa484.patch for 4.20"
     unsure = "  conflict: XSA-489 names 4.20 in 2 lines"
     assert text.outcome(OUTCOMES["needs-patch"])[1:] == [needed, unsure, "  warning: line 3: odd"]
-    assert text.outcome(OUTCOMES["newer"])[2:] == [needed, unsure, "  warning: line 3: odd"]
+    assert text.outcome(OUTCOMES["newer"])[3:] == [needed, unsure, "  warning: line 3: odd"]
     assert text.outcome(OUTCOMES["up-to-date"])[1:] == [unsure, "  warning: line 3: odd"]
     (first, *_) = text.outcome(NeedsPatches(SUBJECT, OPEN[:1]))
     assert first == f"xen: 4.20.2: an advisory is open, and no newer release is there ({FILE})"
+
+
+SUPPORTED = "  4.20 is supported until 2028-03-05, with security fixes until 2030-03-05"
+UNRELEASED = "Unreleased - not yet security-supported"
+
+
+def test_how_long_the_branch_is_supported_is_told_right_after_what_there_is() -> None:
+    for outcome, place in (
+        (UpToDate(SUBJECT, OPEN, SUPPORT), 1),
+        (NeedsPatches(SUBJECT, OPEN, SUPPORT), 1),
+        (NewerRelease(SUBJECT, RELEASE, OPEN, SUPPORT), 2),
+    ):
+        lines = text.outcome(outcome)
+        assert lines[place] == SUPPORTED
+        assert text.outcome(replace(outcome, support=None)) == [line for line in lines if line != SUPPORTED]
+
+
+@pytest.mark.parametrize(
+    ("today", "line"),
+    [
+        (date(2028, 3, 5), SUPPORTED),
+        (date(2028, 3, 6), "  4.20 gets security fixes until 2030-03-05; its full support ended on 2028-03-05"),
+        (date(2030, 3, 5), "  4.20 gets security fixes until 2030-03-05; its full support ended on 2028-03-05"),
+        (date(2030, 3, 6), "  warning: the security support of 4.20 ended on 2030-03-05"),
+    ],
+)
+def test_the_last_day_is_one_of_support(today: date, line: str) -> None:
+    assert text.outcome(UpToDate(SUBJECT, support=replace(SUPPORT, today=today)))[1] == line
+
+
+def test_a_branch_with_days_that_are_not_set() -> None:
+    later = SUPPORT.today + timedelta(days=1)
+    for window, line in (
+        (Window(security_until=later), f"  4.20 gets security fixes until {later}"),
+        (Window(status=UNRELEASED), f"  the Xen Project says of the security support of 4.20: {UNRELEASED}"),
+        (Window(status="a\x1b[2J"), "  the Xen Project says of the security support of 4.20: a\ufffd[2J"),
+    ):
+        assert text.outcome(UpToDate(SUBJECT, support=replace(SUPPORT, window=window)))[1] == line
 
 
 def test_long_reasons_are_wrapped_and_words_from_outside_stay_words() -> None:
@@ -131,8 +171,8 @@ def test_an_error_says_what_where_what_to_do_and_where_to_read_on() -> None:
 @pytest.mark.parametrize("ending", [b"", b"\n"])
 @pytest.mark.parametrize("newline", [b"\n", b"\r\n"])
 def test_a_diff_is_one_that_git_applies(tmp_path: Path, ending: bytes, newline: bytes) -> None:
-    before, after = ((b.rstrip(b"\n") + ending).replace(b"\n", newline) for b in (EDIT.before, EDIT.after))
-    shown = text.diff(Edit(FILE, before, after))
+    before, after = ((b.rstrip(b"\n") + ending).replace(b"\n", newline) for b in (BEFORE, AFTER))
+    shown = text.diff([Edit(FILE, before, after)])
     assert shown.startswith(f"--- a/{FILE}\n+++ b/{FILE}\n@@ ")
     file = tmp_path / FILE
     file.parent.mkdir(parents=True)
@@ -143,7 +183,7 @@ def test_a_diff_is_one_that_git_applies(tmp_path: Path, ending: bytes, newline: 
 
 
 def test_a_change_in_the_last_line_that_has_no_break(tmp_path: Path) -> None:
-    shown = text.diff(Edit("x", b"a\nb", b"a\nc"))
+    shown = text.diff([Edit("x", b"a\nb", b"a\nc")])
     assert shown.count("\\ No newline at end of file\n") == 2
     (tmp_path / "x").write_bytes(b"a\nb")
     subprocess.run(["git", "apply", "-"], cwd=tmp_path, input=shown.encode(), check=True, capture_output=True)
@@ -153,11 +193,24 @@ def test_a_change_in_the_last_line_that_has_no_break(tmp_path: Path) -> None:
 def test_only_a_line_break_breaks_a_line(tmp_path: Path) -> None:
     before, after = (f"a\x0cb\rc\u2028d\n{word}\n\x85e\n" for word in ("old", "new"))
     (tmp_path / "x").write_bytes(before.encode())
-    shown = text.diff(Edit("x", before.encode(), after.encode()))
+    shown = text.diff([Edit("x", before.encode(), after.encode())])
     assert "No newline" not in shown
     subprocess.run(["git", "apply", "-"], cwd=tmp_path, input=shown.encode(), check=True, capture_output=True)
     assert (tmp_path / "x").read_bytes() == after.encode()
 
 
 def test_no_change_is_no_diff() -> None:
-    assert text.diff(Edit("x", b"a", b"a")) == ""
+    assert text.diff([Edit("x", b"a", b"a")]) == ""
+
+
+def test_files_that_come_and_go_are_in_the_diff(tmp_path: Path) -> None:
+    edits = [Edit("x", b"a\n", b"b\n"), Edit("new/y", None, b"c\n"), Edit("old/z", b"d\n", None)]
+    (tmp_path / "old").mkdir()
+    (tmp_path / "x").write_bytes(b"a\n")
+    (tmp_path / "old/z").write_bytes(b"d\n")
+    shown = text.diff(edits)
+    subprocess.run(["git", "apply", "-"], cwd=tmp_path, input=shown.encode(), check=True, capture_output=True)
+    assert {str(path.relative_to(tmp_path)): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == {
+        "x": b"b\n",
+        "new/y": b"c\n",
+    }

@@ -23,12 +23,12 @@ from xenbump.journal import Journal
 from xenbump.pipeline import Pipeline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from xenbump.config import Config
     from xenbump.demo.github_server import Exchange
     from xenbump.demo.github_state import PullRequest, Repository
-    from xenbump.demo.xen_project import XenProject
+    from xenbump.demo.xen_project import Release, XenProject
     from xenbump.demo.xenbits import Shelf
     from xenbump.outcomes import Outcome
 
@@ -250,14 +250,16 @@ def stage(shared: Stage) -> Stage:
 
 
 @contextlib.contextmanager
-def staged(folder: Path, *, version: str = START, template: str | None = None) -> Iterator[Stage]:
+def staged(
+    folder: Path, *, version: str = START, template: str | None = None, releases: Sequence[Release] = DEFAULT
+) -> Iterator[Stage]:
     """A world whose every exchange with GitHub is checked against its description."""
     with (
         isolated_home(folder),
         worlds.stand(
             folder / "world",
             version=version,
-            releases=DEFAULT,
+            releases=releases,
             advisories=quiet,
             template=template,
             observed=contract.checked,

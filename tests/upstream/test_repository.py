@@ -163,6 +163,16 @@ def test_a_commit_by_its_identifier(xen: XenProject, repository: Repository, tru
     assert repository.source_hash(tip, tip, found.source, "fetchgit") != by_commit
 
 
+@pytest.mark.parametrize("fetcher", ["", "fetchGit", "fetchgit ", "fetchFromGitLab", "fetchurl"])
+def test_a_fetcher_that_is_not_known_has_no_hash(
+    fetcher: str, repository: Repository, xen: XenProject, server: GitServer
+) -> None:
+    commit = xen.commits["RELEASE-4.20.1"]
+    with pytest.raises(ValueError, match=f"{fetcher!r}$"):
+        repository.source_hash(commit, commit, server.url("xen.git"), fetcher)
+    assert server.requests == ()
+
+
 def test_a_tag_that_is_gone_is_missing(repository: Repository, trust: Trust) -> None:
     wanted, source = newest(repository)
     gone = replace(wanted, tag="RELEASE-4.20.7", tag_object="0" * 39 + "1")
@@ -192,6 +202,23 @@ def test_another_address_serves_what_the_listing_one_no_longer_does(
     found = repository.verify(wanted, trust, source)
     assert found.source == str(xen.path)
     assert source_hash(repository, found)
+
+
+@pytest.mark.parametrize("mirror", ["path", "without filters"])
+@pytest.mark.parametrize("step", [1, -1])
+def test_mirrors_that_leave_out_less_take_turns(
+    step: int, mirror: str, key: SigningKey, trust: Trust, tmp_path: Path
+) -> None:
+    """One of them is told of tags whose trees another one left out, which is away by then."""
+    xen = build(tmp_path / "root" / "xen.git", key, [Release("4.20.0")])
+    for point, kind in enumerate(["with filters", mirror][::step] * 2, start=1):
+        with GitServer(xen.path.parent, allow_filter=kind == "with filters") as server:
+            repository = Repository([str(xen.path) if kind == "path" else server.url("xen.git")], tmp_path / "cache")
+            repository._stores.folder = tmp_path / "cache" / "one"  # whatever is the first address
+            xen.add_release(f"4.20.{point}")
+            found = verified(repository, trust)
+            assert found.version == f"4.20.{point}"
+            assert source_hash(repository, found) == all_of_it(Repository([str(xen.path)], tmp_path / "other"), trust)
 
 
 def test_a_mirror_with_another_tag_is_not_believed(key: SigningKey, trust: Trust, tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_a_fetch_that_was_killed_does_not_stop_the_next(
     kill_soon(argv, tmp_path, lambda: (tmp_path / "cache").exists() and any(tmp_path.glob(f"cache/*/trees.git/{seen}")))
     if request_number == 3:
         # Its git waits for the objects now, and holds the lock.
-        with pytest.raises(Failure), locked(repository._cache / "lock", seconds=0):
+        with pytest.raises(Failure), locked(repository._stores.folder / "lock", seconds=0):
             pass
     assert sri.decode(repository.source_hash(commit, commit, server.url("xen.git"), "fetchgit"))
     git.call(["fsck", "--strict"], repository=store_of(tmp_path / "cache", "trees.git"))
@@ -112,7 +112,7 @@ def test_what_a_killed_git_leaves_does_not_block(
 
 def test_a_store_that_was_half_made_is_made_anew(repository: Repository, trust: Trust, tmp_path: Path) -> None:
     wanted, source = newest(repository)
-    (folder,) = [Repository([source], tmp_path / "cache")._cache]
+    (folder,) = [Repository([source], tmp_path / "cache")._stores.folder]
     for half in ("tags.git/objects", "tags.git.new/refs", "trees.git.new"):
         (folder / half).mkdir(parents=True)
     found = repository.verify(wanted, trust, source)
@@ -131,7 +131,7 @@ def test_another_process_holds_the_cache(
 ) -> None:
     wanted, source = newest(repository)
     monkeypatch.setattr(git, "FETCH_SECONDS", 0.2)
-    with repository._locked(), pytest.raises(Failure) as caught:
+    with repository._stores.locked(), pytest.raises(Failure) as caught:
         Repository([source], tmp_path / "cache").verify(wanted, trust, source)
     assert caught.value.code == "E-LOCKED"
 

@@ -15,7 +15,7 @@ from xenbump.demo.git_server import GitServer, Stall, Status, isolated_git
 from xenbump.demo.xen_project import File, Release, XenProject, build
 from xenbump.errors import Failure, Refusal
 from xenbump.process import run
-from xenbump.upstream import repository as module
+from xenbump.upstream import changes
 from xenbump.upstream.repository import Repository
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def test_a_server_that_stops_serving(stand: Stand, server: GitServer, url: str, 
 def test_a_change_of_very_many_files_is_fetched_with_everything(
     stand: Stand, url: str, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_MOST_FILES", 1)
+    monkeypatch.setattr(changes, "_MOST_FILES", 1)
     assert repository.patch_of(stand.commits[1], url) == stand.expected(stand.commits[1])
     assert store_of(tmp_path / "cache", "commits-whole.git").is_dir()
 
@@ -160,7 +160,7 @@ def test_commits_on_top_of_each_other_share_a_store(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "_MOST_FILES", most)
+    monkeypatch.setattr(changes, "_MOST_FILES", most)
     address = form.format(filtering)
     repository = Repository([address], tmp_path / "cache")
     for place in order:

@@ -17,8 +17,8 @@ def check(
 ) -> None:
     """Say what is new upstream for each configured package.
 
-    That is a newer release with a good signature, and advisories whose fix the file as it is lacks. Writes nothing but
-    the cache and the journal. Exit status 10: there is something.
+    That is a newer release with a good signature, and advisories whose fix the file as it is lacks; and how long the
+    branch is supported. Writes nothing but the cache and the journal. Exit status 10: there is something.
     """
     from xenbump.report import documents
 

@@ -134,7 +134,7 @@ def show(options: Frame, outcomes: list[Outcome], document: msgspec.Struct, *, d
         elif not options.json:
             sys.stdout.write("\n".join(text.outcome(outcome)) + "\n")
             if diffs and isinstance(outcome, Planned | Written):
-                sys.stdout.write(coloured(text.diff(outcome.edit)))
+                sys.stdout.write(coloured(text.diff(outcome.edits)))
 
 
 def coloured(diff: str) -> str:

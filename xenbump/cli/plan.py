@@ -32,6 +32,6 @@ def plan(
         options, "plan", lambda pipeline, one: pipeline.plan(one, to, security_only=security_only)
     )
     planned = [outcome for outcome in outcomes if isinstance(outcome, Planned)]
-    diffs = {outcome.plan.subject.name: text.diff(outcome.edit) for outcome in planned} if diff else {}
+    diffs = {outcome.plan.subject.name: text.diff(outcome.edits) for outcome in planned} if diff else {}
     common.show(options, outcomes, documents.plan(outcomes, diffs), diffs=diff)
     raise typer.Exit(common.status(outcomes))

@@ -58,7 +58,7 @@ def _publish(options: common.Frame, command: str, to: str, *, dry_run: bool, sec
         lambda pipeline, one: pipeline.publish(one, to, dry_run=dry_run, security_only=security_only),
     )
     made = [outcome for outcome in outcomes if isinstance(outcome, Planned | Published)]
-    diffs = {outcome.plan.subject.name: text.diff(outcome.edit) for outcome in made} if dry_run else {}
+    diffs = {outcome.plan.subject.name: text.diff(outcome.edits) for outcome in made} if dry_run else {}
     common.show(options, outcomes, documents.run(outcomes, diffs), diffs=dry_run)
     if not options.json:
         for outcome in made:

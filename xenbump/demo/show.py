@@ -95,7 +95,7 @@ def _plan(world: worlds.World, progress: Callable[[str], None], *, security_only
     outcome = _do(world, progress, "plan", lambda pipeline, one: pipeline.plan(one, to="", security_only=security_only))
     if not isinstance(outcome, Planned):
         return None
-    _say("\n" + text.diff(outcome.edit))
+    _say("\n" + text.diff(outcome.edits))
     return outcome.plan
 
 

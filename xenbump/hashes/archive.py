@@ -59,10 +59,17 @@ def substitutions(objects: Objects, commit: Commit) -> dict[bytes, bytes]:
 def refuse_conversions(objects: Objects, commit: Commit) -> None:
     """Refuse a tree whose attributes would make a checkout differ from the objects (`fetchgit`).
 
+    What is about archives alone (`export-ignore`, `export-subst`) does nothing there.
+
     Raises:
         Refusal: E-TREE-ATTRIBUTE.
     """
-    list(_substituted(objects, dict(_files(objects, commit.tree, b""))))
+    for path, entry in _files(objects, commit.tree, b""):
+        if path.rpartition(b"/")[2] == _ATTRIBUTES:
+            for words, place in _rules(objects, path, entry):
+                for attribute in words[1:]:
+                    if not attribute.lstrip(b"-!").startswith(b"export-"):
+                        _refuse_change(attribute, place)
 
 
 def _files(objects: Objects, tree: str, prefix: bytes) -> Iterator[tuple[bytes, TreeEntry]]:
@@ -89,12 +96,17 @@ def _substituted(objects: Objects, files: dict[bytes, TreeEntry]) -> Iterator[by
                             where=place,
                         )
                     yield words[0]
-                elif _changes_bytes(attribute):
-                    raise Refusal(
-                        "E-TREE-ATTRIBUTE",
-                        f"the attribute `{attribute.decode('utf-8', 'replace')}` changes what a fetcher sees",
-                        where=place,
-                    )
+                else:
+                    _refuse_change(attribute, place)
+
+
+def _refuse_change(attribute: bytes, place: str) -> None:
+    if _changes_bytes(attribute):
+        raise Refusal(
+            "E-TREE-ATTRIBUTE",
+            f"the attribute `{attribute.decode('utf-8', 'replace')}` changes what a fetcher sees",
+            where=place,
+        )
 
 
 def _rules(objects: Objects, path: bytes, entry: TreeEntry) -> Iterator[tuple[list[bytes], str]]:

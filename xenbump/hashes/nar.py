@@ -8,14 +8,16 @@ owners, times or other permissions, so it can be written from git's objects with
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from xenbump.errors import Refusal
 from xenbump.hashes.objects import DIRECTORY, EXECUTABLE, SUBMODULE, SYMLINK, Blob
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
 
     from xenbump.hashes.objects import Objects, TreeEntry
 
@@ -37,13 +39,44 @@ _ENTRY = _string(b"entry") + _OPEN + _string(b"name")
 _NODE = _string(b"node")
 
 
-def tree_hash(objects: Objects, tree: str, replaced: Mapping[bytes, bytes] | None = None) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """What stands in the folder of a submodule.
+
+    Attributes:
+        objects: where its trees and files come from.
+        tree: the identifier of its root tree.
+        submodules: what stands in the folders of its own submodules.
+    """
+
+    objects: Objects
+    tree: str
+    submodules: Submodules
+
+
+class Submodules(Protocol):
+    """What stands in the folders of the submodules of one tree; asked when the NAR gets there."""
+
+    def __call__(self, path: bytes, commit: str) -> AbstractContextManager[Checkout | None]:
+        """The checkout of `commit` at `path` from the root of that tree, for the time of a `with` block.
+
+        None leaves the folder empty.
+        """
+
+
+def tree_hash(
+    objects: Objects,
+    tree: str,
+    replaced: Mapping[bytes, bytes] | None = None,
+    submodules: Submodules | None = None,
+) -> bytes:
     """The SHA-256 of the NAR of a tree.
 
     Args:
         objects: where trees and files come from.
         tree: the identifier of the root tree.
         replaced: new contents by path from the root, for files that are in the tree.
+        submodules: what stands in the folders of the submodules; None leaves all of them empty.
 
     Returns:
         The digest, 32 bytes.
@@ -54,17 +87,24 @@ def tree_hash(objects: Objects, tree: str, replaced: Mapping[bytes, bytes] | Non
     """
     digest = hashlib.sha256()
     digest.update(_MAGIC)
-    _Writer(objects, digest.update, replaced or {}).folder(tree, b"")
+    _Writer(objects, digest.update, replaced or {}, submodules).folder(tree, b"")
     return digest.digest()
 
 
 class _Writer:
     """Writes nodes to a sink; it holds what does not change from node to node."""
 
-    def __init__(self, objects: Objects, sink: Callable[[bytes], None], replaced: Mapping[bytes, bytes]) -> None:
+    def __init__(
+        self,
+        objects: Objects,
+        sink: Callable[[bytes], None],
+        replaced: Mapping[bytes, bytes],
+        submodules: Submodules | None,
+    ) -> None:
         self._objects = objects
         self._sink = sink
         self._replaced = replaced
+        self._submodules = submodules
 
     def folder(self, tree: str, path: bytes) -> None:
         sink = self._sink
@@ -85,8 +125,7 @@ class _Writer:
             self.folder(entry.oid, path + b"/")
             return
         if entry.mode == SUBMODULE:
-            # Both fetchers leave the folder of a submodule empty unless they are asked for it.
-            sink(_FOLDER + _CLOSE)
+            self._submodule(entry, path)
             return
         new = self._replaced.get(path)
         blob = self._objects.blob(entry.oid) if new is None else Blob(len(new), (new,))
@@ -98,3 +137,12 @@ class _Writer:
         for chunk in blob.chunks:
             sink(chunk)
         sink(bytes(-blob.size % 8) + _CLOSE)
+
+    def _submodule(self, entry: TreeEntry, path: bytes) -> None:
+        if self._submodules is not None:
+            with self._submodules(path, entry.oid) as found:
+                if found is not None:
+                    _Writer(found.objects, self._sink, {}, found.submodules).folder(found.tree, b"")
+                    return
+        # Both fetchers leave the folder of a submodule empty unless they are asked for it.
+        self._sink(_FOLDER + _CLOSE)

@@ -39,3 +39,9 @@ def decode(text: str) -> bytes | None:
     except binascii.Error:
         return None
     return digest if encode(digest) == text else None
+
+
+def is_hash(text: str) -> bool:
+    """Whether a text is one SHA-256 in SRI form, and not the all-zero one that people write for a hash to be found."""
+    digest = decode(text)
+    return digest is not None and digest != bytes(_DIGEST_BYTES)

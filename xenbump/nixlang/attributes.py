@@ -13,6 +13,8 @@ from xenbump.nixlang.tree import AttrName, AttrSet, Binding, Expression, Inherit
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from xenbump.nixlang.tree import Formal, Identifier
+
 # A name's value is the names of the set that the name stands for, or None if it stands for something else.
 Names = dict[str, "Names | None"]
 
@@ -44,6 +46,14 @@ class Attributes:
             if isinstance(binding, Binding) and binding.path[0].name is None:
                 raise self._report(binding.start, "a name that only evaluation can tell is not allowed in `let`")
         self._collect(bindings)
+
+    def check_formals(self, formals: Iterable[Formal], alias: Identifier | None) -> None:
+        """Check the arguments of a function and the name of the whole argument."""
+        seen = set() if alias is None else {alias.name}
+        for formal in formals:
+            if formal.name.name in seen:
+                raise self._report(formal.start, f"the argument `{formal.name.name}` is declared twice")
+            seen.add(formal.name.name)
 
     def _collect(self, bindings: Iterable[Binding | Inherit]) -> Names:
         names: Names = {}

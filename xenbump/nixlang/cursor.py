@@ -16,56 +16,79 @@ IDENTIFIER: Final = Kind.IDENTIFIER.value
 STRING: Final = Kind.STRING_OPEN.value
 HOLE: Final = Kind.INTERPOLATION_OPEN.value
 HOLE_END: Final = Kind.INTERPOLATION_CLOSE.value
+INDENTED: Final = Kind.INDENTED_OPEN.value
+INDENTED_END: Final = Kind.INDENTED_CLOSE.value
+STRING_END: Final = Kind.STRING_CLOSE.value
+ESCAPE: Final = Kind.ESCAPE.value
+PATH: Final = Kind.PATH.value
+PATH_TEXT: Final = Kind.PATH_TEXT.value
 END: Final = "end of the file"
 _INTEGER_LIMIT: Final = 2**63
 _SMALLEST_FLOAT: Final = 2.2250738585072014e-308
+_TRIVIA: Final = frozenset({Kind.WHITESPACE, Kind.COMMENT})
+_TAGS: Final = {kind: None if kind in {Kind.OPERATOR, Kind.KEYWORD} else kind.value for kind in Kind}
 
 
 class Cursor:
     """The tokens that the grammar sees, and the current one.
 
+    Tokens without white space and comments are kept as lists of what the parser asks for, with some empty tokens at the
+    end, so that it may look beyond it.
+
     Attributes:
         source: the text.
-        tokens: the tokens without white space and comments, and some empty ones at the end, so that the parser may look
-            beyond it.
         tags: what the grammar decides on, a tag a token: the text of keywords and operators, the name of the kind of
             all others. No kind's name is the text of an operator.
+        texts: the texts of the tokens.
+        starts: where they begin.
+        ends: where they end.
         index: the index of the current token.
         depth: how many brackets are open.
     """
 
     def __init__(self, source: str, tokens: tuple[Token, ...]) -> None:
         self.source = source
-        self.tokens = [token for token in tokens if not token.is_trivia]
-        self.tags = [
-            token.text if token.kind is Kind.OPERATOR or token.kind is Kind.KEYWORD else token.kind.value
-            for token in self.tokens
-        ]
-        self.tokens += [Token(Kind.WHITESPACE, "", len(source))] * 3
+        seen = [token for token in tokens if token[0] not in _TRIVIA]
+        self.texts = [text for _, text, _ in seen]
+        self.starts = [start for _, _, start in seen]
+        self.ends = [start + len(text) for _, text, start in seen]
+        self.tags = [_TAGS[kind] or text for kind, text, _ in seen]
+        self.texts += [""] * 3
+        self.starts += [len(source)] * 3
+        self.ends += [len(source)] * 3
         self.tags += [END] * 3
         self.index = 0
         self.depth = 0
 
     def error(self, what: str, offset: int | None = None) -> NixSyntaxError:
         """Make the error for a place, by default the current token."""
-        return NixSyntaxError(self.source, self.tokens[self.index].start if offset is None else offset, what)
+        return NixSyntaxError(self.source, self.starts[self.index] if offset is None else offset, what)
 
     def unexpected(self, wanted: str) -> NixSyntaxError:
         """Make the error for a current token that should be something else."""
-        token, tag = self.tokens[self.index], self.tags[self.index]
-        found = tag if tag == END else f"`{token.text}`"
+        tag = self.tags[self.index]
+        found = tag if tag == END else f"`{self.texts[self.index]}`"
         return self.error(f"unexpected {found}; {wanted} should stand here")
 
-    def take(self, tag: str) -> Token:
-        """Go past the current token, which must be this one, and return it."""
-        if self.tags[self.index] != tag:
+    def take(self, tag: str) -> int:
+        """Go past the current token, which must be this one, and return where it begins."""
+        index = self.index
+        if self.tags[index] != tag:
             raise self.unexpected("the end of `${`" if tag == HOLE_END else f"`{tag}`")
-        self.index += 1
-        return self.tokens[self.index - 1]
+        self.index = index + 1
+        return self.starts[index]
+
+    def close(self, tag: str) -> int:
+        """Go past the current token, which must be this one, and return where it ends."""
+        index = self.index
+        if self.tags[index] != tag:
+            self.take(tag)
+        self.index = index + 1
+        return self.ends[index]
 
     def end(self) -> int:
         """Return where the last token that was read ends."""
-        return self.tokens[self.index - 1].end
+        return self.ends[self.index - 1]
 
     def deeper(self) -> None:
         """Count one more open bracket."""
@@ -75,29 +98,29 @@ class Cursor:
 
     def identifier(self) -> Identifier:
         """Read a name, which the current token is."""
-        token = self.tokens[self.index]
-        self.index += 1
-        return Identifier(token.start, token.end, token.text)
+        index = self.index
+        self.index = index + 1
+        return Identifier(self.starts[index], self.ends[index], self.texts[index])
 
     def number(self) -> Number:
         """Read an integer or a floating-point number, which the current token is."""
-        token = self.tokens[self.index]
-        node = Number(token.start, token.end, token.text)
+        index = self.index
+        node = Number(self.starts[index], self.ends[index], self.texts[index])
         value = node.value
-        too_small = isinstance(value, float) and value < _SMALLEST_FLOAT and token.text.strip("0.")[:1] not in "eE"
+        too_small = isinstance(value, float) and value < _SMALLEST_FLOAT and node.text.strip("0.")[:1] not in "eE"
         if value == float("inf") or too_small or (isinstance(value, int) and value >= _INTEGER_LIMIT):
             raise self.error("the number is out of the range of Nix's numbers")
-        self.index += 1
+        self.index = index + 1
         return node
 
     def search_path(self) -> SearchPath:
         """Read a path in angle brackets, which the current token is."""
-        token = self.tokens[self.index]
-        self.index += 1
-        return SearchPath(token.start, token.end, token.text)
+        index = self.index
+        self.index = index + 1
+        return SearchPath(self.starts[index], self.ends[index], self.texts[index])
 
     def uri(self) -> Uri:
         """Read a URI without quotes, which the current token is."""
-        token = self.tokens[self.index]
-        self.index += 1
-        return Uri(token.start, token.end, token.text)
+        index = self.index
+        self.index = index + 1
+        return Uri(self.starts[index], self.ends[index], self.texts[index])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from xenbump.errors import Refusal
@@ -44,7 +45,9 @@ def apply(source: str, replacements: Iterable[Replacement]) -> str:
     done: list[str] = []
     position = 0
     last: Replacement | None = None
-    for edit in sorted(set(replacements)):
+    for edit in sorted(replacements, key=attrgetter("start", "end", "text")):
+        if edit == last:
+            continue
         if not 0 <= edit.start <= edit.end <= len(source):
             raise Refusal(
                 "E-EDIT-OVERLAP",

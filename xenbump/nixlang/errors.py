@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
+from functools import lru_cache
 
 from xenbump.errors import Refusal
 
@@ -20,12 +22,15 @@ def line_column(source: str, offset: int) -> tuple[int, int]:
     Returns:
         Line and column, both counted from 1, the column in code points.
     """
-    line, begin = 1, 0
-    for match in LINE_BREAK.finditer(source):
-        if match.end() > offset:
-            break
-        line, begin = line + 1, match.end()
-    return line, offset - begin + 1
+    starts = _line_starts(source)
+    line = bisect_right(starts, offset)
+    return line, offset - starts[line - 1] + 1
+
+
+# Whoever asks for one place in a file asks for others too.
+@lru_cache(maxsize=4)
+def _line_starts(source: str) -> tuple[int, ...]:
+    return (0, *(match.end() for match in LINE_BREAK.finditer(source)))
 
 
 class NixSyntaxError(Refusal):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
+from functools import lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from xenbump.nixlang.document import Document
@@ -33,14 +36,34 @@ if TYPE_CHECKING:
 # What can give a name its meaning; an identifier is the parameter of `name: …` or the name before or after an `@`.
 Definition = Binding | Inherit | Formal | Identifier
 
+_START = attrgetter("start")
+# A union of types is many times slower to check than a tuple of them.
+_SCOPES = (AttrSet, Let, LegacyLet)
+
 
 def walk(node: Node | Document) -> Iterator[Node]:
     """Yield a node and everything below it, each before its own parts; a document begins at its root."""
-    pending: list[Node] = [node.root if isinstance(node, Document) else node]
+    return iter(_nodes(node)) if isinstance(node, Document) else _below(node)
+
+
+# Whoever looks for one thing in a file looks for others too.
+@lru_cache(maxsize=4)
+def _nodes(document: Document) -> tuple[Node, ...]:
+    return tuple(_below(document.root))
+
+
+def _below(node: Node) -> Iterator[Node]:
+    pending = [node]
     while pending:
         current = pending.pop()
         yield current
-        pending.extend(reversed(current.children()))
+        # As `reversed(current.children())` does, without a list of them for each node.
+        for name in reversed(current.fields):
+            value = getattr(current, name)
+            if isinstance(value, tuple):
+                pending += value[::-1]
+            elif value is not None:
+                pending.append(value)
 
 
 def bare(node: Expression) -> Expression:
@@ -85,16 +108,19 @@ def bindings(node: Node | Document, path: Sequence[str]) -> list[Binding]:
     found: list[Binding] = []
     pending: list[tuple[Node, int]] = [(body(node) if isinstance(node, Document) else node, 0)]
     while pending:
-        current, depth = pending.pop(0)
+        current, depth = pending.pop()
+        first = wanted[depth]
         for binding in _definitions(current):
-            if isinstance(binding, Inherit):
+            # Most are told apart by their first step.
+            if isinstance(binding, Inherit) or binding.path[0].name != first:
                 continue
-            names = binding.names
-            if names == wanted[depth:]:
-                found.append(binding)
-            elif names == wanted[depth : depth + len(names)]:
-                pending.append((binding.value, depth + len(names)))
-    return sorted(found, key=lambda binding: binding.start)
+            end = depth + len(binding.path)
+            if binding.names == wanted[depth:end]:
+                if end == len(wanted):
+                    found.append(binding)
+                else:
+                    pending.append((binding.value, end))
+    return sorted(found, key=_START) if found[1:] else found
 
 
 def inherits(node: Node | Document, name: str) -> list[Inherit]:
@@ -107,9 +133,9 @@ def inherits(node: Node | Document, name: str) -> list[Inherit]:
 
 
 def _definitions(node: Node) -> tuple[Binding | Inherit, ...]:
-    if isinstance(node, Expression):
+    if isinstance(node, Parens):
         node = bare(node)
-    return node.bindings if isinstance(node, AttrSet | Let | LegacyLet) else ()
+    return node.bindings if isinstance(node, _SCOPES) else ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -179,13 +205,24 @@ def ancestors(document: Document, node: Node) -> list[Node]:
     current: Node = document.root
     while current is not node:
         above.append(current)
-        for child in current.children():
-            if child is node or (child.start <= node.start and node.end <= child.end):
-                current = child
-                break
-        else:
+        below = _part_at(current, node)
+        if below is None:
             raise ValueError(f"{node!r} is not a node of this document")
+        current = below
     return above[::-1]
+
+
+def _part_at(around: Node, node: Node) -> Node | None:
+    """Return the node directly below one that has another one's span in it."""
+    for name in around.fields:
+        value = getattr(around, name)
+        if isinstance(value, tuple):
+            # A file of patches is one long list: to look at every element for each would take quadratic time.
+            place = bisect_right(value, node.start, key=_START) - 1
+            value = value[place] if place >= 0 else None
+        if isinstance(value, Node) and value.start <= node.start and node.end <= value.end:
+            return value
+    return None
 
 
 def resolve(document: Document, name: Identifier) -> Definition | None:
@@ -237,7 +274,7 @@ def _defined_by(node: Node, name: str) -> Definition | None:
     """Return the definition that a node has for a name that is used inside of it."""
     match node:
         case Let() | LegacyLet() | AttrSet(recursive=True):
-            return _binding_of(node.bindings, name)
+            return _names_of(node).get(name)
         case Lambda(parameter=Identifier() as parameter):
             return parameter if parameter.name == name else None
         case Lambda(parameter=Formals() as formals):
@@ -245,12 +282,16 @@ def _defined_by(node: Node, name: str) -> Definition | None:
     return None
 
 
-def _binding_of(definitions: Sequence[Binding | Inherit], name: str) -> Binding | Inherit | None:
-    for definition in definitions:
+# Whoever asks for one name in a scope asks for others too.
+@lru_cache(maxsize=16)
+def _names_of(node: AttrSet | Let | LegacyLet) -> dict[str | None, Binding | Inherit]:
+    """Return the first definition of each name."""
+    found: dict[str | None, Binding | Inherit] = {}
+    for definition in node.bindings:
         steps = definition.names if isinstance(definition, Inherit) else definition.path[:1]
-        if any(step.name == name for step in steps):
-            return definition
-    return None
+        for step in steps:
+            found.setdefault(step.name, definition)
+    return found
 
 
 def _formal_of(formals: Formals, name: str) -> Formal | Identifier | None:

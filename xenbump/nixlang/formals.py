@@ -211,12 +211,15 @@ def _cut(document: Document, start: int, end: int, formal: Formal, *, until: int
 
 
 def _before_blanks(document: Document, offset: int) -> int:
-    return len(document.source[:offset].rstrip(_BLANKS))
+    while offset > 0 and document.source[offset - 1] in _BLANKS:
+        offset -= 1
+    return offset
 
 
 def _line_start(document: Document, offset: int) -> int:
     source = document.source
-    return max(source.rfind("\n", 0, offset), source.rfind("\r", 0, offset)) + 1
+    after = source.rfind("\n", 0, offset) + 1
+    return max(source.rfind("\r", after, offset) + 1, after)
 
 
 def _indent(document: Document, offset: int) -> str:

@@ -138,8 +138,9 @@ def removal(document: Document, node: List, unwanted: Collection[Expression]) ->
     """
     source = document.source
     merged: list[tuple[int, int]] = []
+    going = set(unwanted)
     for element in elements(document, node):
-        if element.node not in unwanted:
+        if element.node not in going:
             continue
         if merged and not source[merged[-1][1] : element.start].strip():
             merged[-1] = merged[-1][0], max(merged[-1][1], element.end)
@@ -156,12 +157,26 @@ def _widened(source: str, start: int, end: int) -> tuple[int, int]:
         return start, end
     # If several elements go, they can leave a line empty that none of them had to itself.
     start, end = line_start, line_end
-    before, after = source[:start].rstrip(), source[end:].lstrip()
-    above = _line_end(source, len(before))
-    below = _line_start(source, len(source) - len(after))
-    if above < start and (below > end or after.startswith("]")):
+    before, after = _before_space(source, start), _after_space(source, end)
+    above = _line_end(source, before)
+    below = _line_start(source, after)
+    if above < start and (below > end or source.startswith("]", after)):
         return above, end
-    return (start, below) if below > end and before.endswith("[") else (start, end)
+    return (start, below) if below > end and source.endswith("[", 0, before) else (start, end)
+
+
+def _before_space(source: str, offset: int) -> int:
+    """Return where the white space before an offset begins."""
+    while offset > 0 and source[offset - 1].isspace():
+        offset -= 1
+    return offset
+
+
+def _after_space(source: str, offset: int) -> int:
+    """Return where the white space behind an offset ends."""
+    while offset < len(source) and source[offset].isspace():
+        offset += 1
+    return offset
 
 
 def _line_end(source: str, offset: int) -> int:
@@ -172,7 +187,8 @@ def _line_end(source: str, offset: int) -> int:
 
 def _line_start(source: str, offset: int) -> int:
     """Return where the line of an offset begins."""
-    return max(source.rfind("\n", 0, offset), source.rfind("\r", 0, offset)) + 1
+    after = source.rfind("\n", 0, offset) + 1
+    return max(source.rfind("\r", after, offset) + 1, after)
 
 
 def _gap(trivia: Sequence[Token], *, is_first: bool, is_last: bool) -> _Gap:

@@ -39,7 +39,8 @@ _INFIX = {
 }
 _HAS_ATTRIBUTE = 11
 _PREFIX = {"!": 7, "-": 12}
-_INFIX_TAGS = frozenset({*_INFIX, "?"})
+# What stands between operands or, as `?`, after one.
+INFIX = frozenset({*_INFIX, "?"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +59,6 @@ class Operators:
     def __init__(self) -> None:
         self._operands: list[Expression] = []
         self._pending: list[_Pending] = []
-
-    @staticmethod
-    def is_infix(tag: str) -> bool:
-        """Say whether a token stands between operands; `?` counts as one."""
-        return tag in _INFIX_TAGS
 
     def prefix(self, text: str, at: int) -> None:
         """Take `!` or a sign."""

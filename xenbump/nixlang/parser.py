@@ -11,10 +11,23 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from xenbump.nixlang.attributes import Attributes, static_name
-from xenbump.nixlang.cursor import END, HOLE, HOLE_END, IDENTIFIER, STRING, Cursor
+from xenbump.nixlang.cursor import (
+    END,
+    ESCAPE,
+    HOLE,
+    HOLE_END,
+    IDENTIFIER,
+    INDENTED,
+    INDENTED_END,
+    PATH,
+    PATH_TEXT,
+    STRING,
+    STRING_END,
+    Cursor,
+)
 from xenbump.nixlang.errors import NixSyntaxError
 from xenbump.nixlang.lexer import Kind, Token
-from xenbump.nixlang.operators import Operators
+from xenbump.nixlang.operators import INFIX, Operators
 from xenbump.nixlang.tree import (
     Apply,
     Assert,
@@ -41,6 +54,8 @@ from xenbump.nixlang.tree import (
     With,
 )
 
+# What a function, a scope or a choice begins with; some of them are other expressions, by what follows.
+_BEGINNINGS = frozenset({IDENTIFIER, "{", "let", "with", "assert", "if"})
 # Makes an expression of its span, the parts that were read before, and the expression at its end.
 _Wrap = tuple[Callable[..., Expression], int, tuple[object, ...]]
 
@@ -62,14 +77,14 @@ class Parser(Cursor):
             Kind.INTEGER.value: self.number,
             Kind.FLOAT.value: self.number,
             STRING: self._string,
-            Kind.INDENTED_OPEN.value: self._string,
-            Kind.PATH.value: self._path,
+            INDENTED: self._string,
+            PATH: self._path,
             Kind.SEARCH_PATH.value: self.search_path,
             Kind.URI.value: self.uri,
             "(": self._parens,
             "{": self._set,
             "rec": self._set,
-            "let": self._legacy_let,
+            "let": self._set,
             "[": self._list,
         }
 
@@ -83,10 +98,10 @@ class Parser(Cursor):
     def expression(self) -> Expression:
         """Read an expression of any kind."""
         self.deeper()
+        tags = self.tags
         wraps: list[_Wrap] = []
-        while True:
-            tag = self.tags[self.index]
-            following = self.tags[self.index + 1]
+        while (tag := tags[self.index]) in _BEGINNINGS:
+            following = tags[self.index + 1]
             if tag == IDENTIFIER:
                 if following not in {":", "@"}:
                     break
@@ -95,10 +110,10 @@ class Parser(Cursor):
                 if not self._at_formals():
                     break
                 wraps.append(self._function())
-            elif tag in self.prefixes and not (tag == "let" and following == "{"):
-                wraps.append(self.prefixes[tag]())
-            else:
+            elif tag == "let" and following == "{":
                 break
+            else:
+                wraps.append(self.prefixes[tag]())
         node = self._pipes()
         for make, start, parts in reversed(wraps):
             node = make(start, node.end, *parts, node)
@@ -112,25 +127,25 @@ class Parser(Cursor):
         return first == "..." or (first == IDENTIFIER and second in {",", "?", "}"})
 
     def _let(self) -> _Wrap:
-        start = self.take("let").start
+        start = self.take("let")
         bindings = self._bindings("in")
         self.attributes.check_let(bindings)
         return Let, start, (bindings,)
 
     def _with(self) -> _Wrap:
-        start = self.take("with").start
+        start = self.take("with")
         scope = self.expression()
         self.take(";")
         return With, start, (scope,)
 
     def _assert(self) -> _Wrap:
-        start = self.take("assert").start
+        start = self.take("assert")
         condition = self.expression()
         self.take(";")
         return Assert, start, (condition,)
 
     def _if(self) -> _Wrap:
-        start = self.take("if").start
+        start = self.take("if")
         condition = self.expression()
         self.take("then")
         yes = self.expression()
@@ -138,7 +153,7 @@ class Parser(Cursor):
         return If, start, (condition, yes)
 
     def _function(self) -> _Wrap:
-        start = self.tokens[self.index].start
+        start = self.starts[self.index]
         name = self.identifier() if self.tags[self.index] == IDENTIFIER else None
         parameter: Identifier | Formals
         parameter = name if name is not None and self.tags[self.index] == ":" else self._formals(start, name)
@@ -148,7 +163,7 @@ class Parser(Cursor):
     def _formals(self, start: int, alias: Identifier | None) -> Formals:
         if alias is not None:
             self.take("@")
-        opening = self.take("{").start
+        opening = self.take("{")
         formals: list[Formal] = []
         while self.tags[self.index] == IDENTIFIER:
             formals.append(self._formal())
@@ -156,14 +171,14 @@ class Parser(Cursor):
                 break
         ellipsis = None
         if self.tags[self.index] == "..." and (not formals or formals[-1].comma is not None):
-            ellipsis = self.take("...").start
-        closing = self.take("}").start
+            ellipsis = self.take("...")
+        closing = self.take("}")
         if alias is None and self.tags[self.index] == "@":
             self.index += 1
             if self.tags[self.index] != IDENTIFIER:
                 raise self.unexpected("a name")
             alias = self.identifier()
-        self._check_formals(formals, alias)
+        self.attributes.check_formals(formals, alias)
         return Formals(start, self.end(), tuple(formals), ellipsis, alias, opening, closing)
 
     def _formal(self) -> Formal:
@@ -175,55 +190,53 @@ class Parser(Cursor):
         end = self.end()
         comma = None
         if self.tags[self.index] == ",":
-            comma = self.take(",").start
+            comma = self.take(",")
         return Formal(name.start, end, name, default, comma)
-
-    def _check_formals(self, formals: list[Formal], alias: Identifier | None) -> None:
-        seen = set() if alias is None else {alias.name}
-        for formal in formals:
-            if formal.name.name in seen:
-                raise self.error(f"the argument `{formal.name.name}` is declared twice", formal.start)
-            seen.add(formal.name.name)
 
     def _pipes(self) -> Expression:
         node = self._operation()
-        if self.tags[self.index] == "|>":
+        tag = self.tags[self.index]
+        if tag == "|>":
             while self.tags[self.index] == "|>":
-                at = self.take("|>").start
+                at = self.take("|>")
                 right = self._operation()
                 node = Binary(node.start, right.end, "|>", at, node, right)
-            return node
-        lefts: list[tuple[Expression, int]] = []
-        while self.tags[self.index] == "<|":
-            lefts.append((node, self.take("<|").start))
-            node = self._operation()
-        for left, at in reversed(lefts):
-            node = Binary(left.start, node.end, "<|", at, left, node)
+        elif tag == "<|":
+            lefts: list[tuple[Expression, int]] = []
+            while self.tags[self.index] == "<|":
+                lefts.append((node, self.take("<|")))
+                node = self._operation()
+            for left, at in reversed(lefts):
+                node = Binary(left.start, node.end, "<|", at, left, node)
         return node
 
     def _operation(self) -> Expression:
-        operators: Operators | None = None
         tags = self.tags
-        while True:
-            while (tag := tags[self.index]) == "!" or tag == "-":
-                operators = operators or Operators()
-                operators.prefix(tag, self.take(tag).start)
+        tag = tags[self.index]
+        if tag not in {"!", "-"}:
             operand = self._application()
-            if operators is None:
-                if not Operators.is_infix(tags[self.index]):
-                    return operand
-                operators = Operators()
+            if tags[self.index] not in INFIX:
+                return operand
+            operators = Operators()
             operators.operand(operand)
-            while tags[self.index] == "?":
+        else:
+            operators = Operators()
+            self._operand(operators)
+        while (tag := tags[self.index]) in INFIX:
+            if tag == "?":
                 self.index += 1
-                path = self._attribute_path()
-                operators.has_attribute(path)
-            tag = tags[self.index]
-            if not Operators.is_infix(tag):
-                return operators.finish()
-            if not operators.infix(tag, self.tokens[self.index].start):
+                operators.has_attribute(self._attribute_path())
+                continue
+            if not operators.infix(tag, self.starts[self.index]):
                 raise self.error(f"`{tag}` cannot be chained; parentheses must say what is meant")
             self.index += 1
+            self._operand(operators)
+        return operators.finish()
+
+    def _operand(self, operators: Operators) -> None:
+        while (tag := self.tags[self.index]) in {"!", "-"}:
+            operators.prefix(tag, self.take(tag))
+        operators.operand(self._application())
 
     def _application(self) -> Expression:
         node = self._select()
@@ -233,43 +246,56 @@ class Parser(Cursor):
         return node
 
     def _select(self) -> Expression:
+        node = self._simple()
+        tag = self.tags[self.index]
+        if tag == ".":
+            return self._selection(node)
+        if tag == "or":
+            # A function may be given another one that is called `or`; nothing else can be meant here.
+            name = self.identifier()
+            node = Apply(node.start, name.end, node, name)
+        return node
+
+    def _selection(self, node: Expression) -> Expression:
         lefts: list[tuple[Expression, tuple[AttrName, ...]]] = []
-        while True:
-            handler = self.simple.get(self.tags[self.index])
-            if handler is None:
-                raise self.unexpected("an expression")
-            node = handler()
-            tag = self.tags[self.index]
-            if tag == ".":
-                self.index += 1
-                path = self._attribute_path()
-                if self.tags[self.index] == "or":
-                    self.index += 1
-                    lefts.append((node, path))
-                    continue
+        while self.tags[self.index] == ".":
+            self.index += 1
+            path = self._attribute_path()
+            if self.tags[self.index] != "or":
                 node = Select(node.start, self.end(), node, path, None)
-            elif tag == "or":
-                # A function may be given another one that is called `or`; nothing else can be meant here.
-                token = self.take("or")
-                node = Apply(node.start, token.end, node, Identifier(token.start, token.end, "or"))
-            break
+                break
+            self.index += 1
+            lefts.append((node, path))
+            node = self._simple()
+        else:
+            if self.tags[self.index] == "or":
+                name = self.identifier()
+                node = Apply(node.start, name.end, node, name)
         for left, path in reversed(lefts):
             node = Select(left.start, node.end, left, path, node)
         return node
 
+    def _simple(self) -> Expression:
+        handler = self.simple.get(self.tags[self.index])
+        if handler is None:
+            raise self.unexpected("an expression")
+        return handler()
+
     def _attribute_path(self) -> tuple[AttrName, ...]:
-        path = [self._attribute_name()]
+        first = self._attribute_name()
+        if self.tags[self.index] != ".":
+            return (first,)
+        path = [first]
         while self.tags[self.index] == ".":
             self.index += 1
             path.append(self._attribute_name())
         return tuple(path)
 
     def _attribute_name(self) -> AttrName:
-        token, tag = self.tokens[self.index], self.tags[self.index]
+        tag = self.tags[self.index]
         if tag in {IDENTIFIER, "or"}:
-            self.index += 1
-            name = Identifier(token.start, token.end, token.text)
-            return AttrName(token.start, token.end, name, token.text)
+            name = self.identifier()
+            return AttrName(name.start, name.end, name, name.name)
         if tag == STRING:
             string = self._string()
             return AttrName(string.start, string.end, string, string.literal())
@@ -284,15 +310,16 @@ class Parser(Cursor):
             if self.tags[self.index] == "inherit":
                 found.append(self._inherit())
                 continue
+            start = self.starts[self.index]
             path = self._attribute_path()
             self.take("=")
             value = self.expression()
-            found.append(Binding(path[0].start, self.take(";").end, path, value))
+            found.append(Binding(start, self.close(";"), path, value))
         self.index += 1
         return tuple(found)
 
     def _inherit(self) -> Inherit:
-        start = self.take("inherit").start
+        start = self.take("inherit")
         source = None
         if self.tags[self.index] == "(":
             self.index += 1
@@ -304,71 +331,70 @@ class Parser(Cursor):
             if name.name is None:
                 raise self.error("a name that only evaluation can tell is not allowed in `inherit`", name.start)
             names.append(name)
-        return Inherit(start, self.take(";").end, source, tuple(names))
+        return Inherit(start, self.close(";"), source, tuple(names))
 
     def _string(self) -> String:
-        opening = self.tokens[self.index]
-        indented = opening.kind is Kind.INDENTED_OPEN
-        closing = Kind.INDENTED_CLOSE if indented else Kind.STRING_CLOSE
-        self.index += 1
+        index = self.index
+        tags, starts, ends = self.tags, self.starts, self.ends
+        indented = tags[index] == INDENTED
+        closing = INDENTED_END if indented else STRING_END
+        start = starts[index]
+        index += 1
         parts: list[Text | Interpolation] = []
-        while (token := self.tokens[self.index]).kind is not closing:
-            if token.kind is Kind.INTERPOLATION_OPEN:
+        while (tag := tags[index]) != closing:
+            if tag == HOLE:
+                self.index = index
                 parts.append(self._interpolation())
+                index = self.index
             else:
-                parts.append(Text(token.start, token.end, token.text, token.kind is Kind.ESCAPE))
-                self.index += 1
-        self.index += 1
-        return String(opening.start, token.end, tuple(parts), indented)
+                parts.append(Text(starts[index], ends[index], self.texts[index], tag == ESCAPE))
+                index += 1
+        self.index = index + 1
+        return String(start, ends[index], tuple(parts), indented)
 
     def _interpolation(self) -> Interpolation:
-        start = self.take(HOLE).start
+        start = self.take(HOLE)
         expression = self.expression()
-        return Interpolation(start, self.take(HOLE_END).end, expression)
+        return Interpolation(start, self.close(HOLE_END), expression)
 
     def _path(self) -> Path:
-        token = self.tokens[self.index]
-        self.index += 1
-        parts: list[Text | Interpolation] = [Text(token.start, token.end, token.text, is_escape=False)]
+        parts: list[Text | Interpolation] = [self._path_text()]
         # The lexer has decided what belongs to the path: what follows it without a gap.
-        while (token := self.tokens[self.index]).start == parts[-1].end:
-            if token.kind is Kind.PATH_TEXT:
-                parts.append(Text(token.start, token.end, token.text, is_escape=False))
-                self.index += 1
-            elif token.kind is Kind.INTERPOLATION_OPEN:
+        while self.starts[self.index] == parts[-1].end:
+            tag = self.tags[self.index]
+            if tag == PATH_TEXT:
+                parts.append(self._path_text())
+            elif tag == HOLE:
                 parts.append(self._interpolation())
             else:
                 break
         return Path(parts[0].start, parts[-1].end, tuple(parts))
 
+    def _path_text(self) -> Text:
+        index = self.index
+        self.index = index + 1
+        return Text(self.starts[index], self.ends[index], self.texts[index], is_escape=False)
+
     def _parens(self) -> Parens:
-        start = self.take("(").start
+        start = self.take("(")
         inner = self.expression()
-        return Parens(start, self.take(")").end, inner)
+        return Parens(start, self.close(")"), inner)
 
     def _list(self) -> List:
-        start = self.take("[").start
+        start = self.take("[")
         self.deeper()
         elements: list[Expression] = []
         while self.tags[self.index] != "]":
             elements.append(self._select())
         self.depth -= 1
-        return List(start, self.take("]").end, tuple(elements))
+        return List(start, self.close("]"), tuple(elements))
 
-    def _set(self) -> AttrSet:
-        start = self.tokens[self.index].start
-        recursive = self.tags[self.index] == "rec"
-        self.index += recursive
+    def _set(self) -> AttrSet | LegacyLet:
+        start, tag = self.starts[self.index], self.tags[self.index]
+        self.index += tag != "{"
         self.take("{")
         bindings = self._bindings("}")
-        node = AttrSet(start, self.end(), recursive, bindings)
-        self.attributes.enter(node)
-        return node
-
-    def _legacy_let(self) -> LegacyLet:
-        start = self.take("let").start
-        self.take("{")
-        bindings = self._bindings("}")
-        node = LegacyLet(start, self.end(), bindings)
+        end = self.end()
+        node = LegacyLet(start, end, bindings) if tag == "let" else AttrSet(start, end, tag == "rec", bindings)
         self.attributes.enter(node)
         return node

@@ -8,12 +8,24 @@ that a node can be a key of a dictionary and a comparison never walks a tree.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeVar, dataclass_transform
 
 from xenbump.nixlang.strings import Piece, indented_value, quoted_value
 
+_Class = TypeVar("_Class")
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+
+@dataclass_transform(eq_default=False, frozen_default=True)
+def _node(cls: type[_Class]) -> type[_Class]:
+    """Make a class of nodes, whose attributes never change.
+
+    The type checker sees to that. To see to it at run time as well, as a frozen dataclass does, makes an object three
+    times as slow to construct, and a file has thousands of them.
+    """
+    return dataclass(slots=True, eq=False, repr=False)(cls)
+
+
+@_node
 class Node:
     """What all nodes have: a span.
 
@@ -37,26 +49,26 @@ class Node:
         found: list[Node] = []
         for name in self.fields:
             value = getattr(self, name)
-            if isinstance(value, Node):
-                found.append(value)
+            if isinstance(value, tuple):
+                found += value
             elif value is not None:
-                found.extend(part for part in value if isinstance(part, Node))
+                found.append(value)
         return found
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@_node
 class Expression(Node):
     """A node that has a value, as opposed to a binding, a formal argument or a part of a string."""
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@_node
 class Identifier(Expression):
     """A name; `__curPos` and, where the grammar allows it, `or` are names too."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@_node
 class Number(Expression):
     """An integer or a floating-point number, as written; a sign is a `Unary`."""
 
@@ -68,7 +80,7 @@ class Number(Expression):
         return float(self.text) if "." in self.text else int(self.text)
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@_node
 class Text(Node):
     r"""A part of a string or path that is written out.
 
@@ -81,7 +93,7 @@ class Text(Node):
     is_escape: bool
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@_node
 class Interpolation(Node):
     """`${ expression }`, in a string, a path or an attribute path."""
 
@@ -90,7 +102,7 @@ class Interpolation(Node):
     fields = ("expression",)
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@_node
 class String(Expression):
     """`"…"` or `''…''`.
 
@@ -114,7 +126,7 @@ class String(Expression):
         return indented_value(pieces) if self.indented else quoted_value(pieces)
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@_node
 class Path(Expression):
     """A path without quotes; without interpolation its one part is the path as written."""
 
@@ -128,21 +140,21 @@ class Path(Expression):
         return "".join(texts) if len(texts) == len(self.parts) else None
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@_node
 class SearchPath(Expression):
     """`<nixpkgs/lib>`; `text` has the angle brackets."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@_node
 class Uri(Expression):
     """A URI without quotes, which Nix reads as a string."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@_node
 class List(Expression):
     """`[ … ]`."""
 
@@ -151,7 +163,7 @@ class List(Expression):
     fields = ("elements",)
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@_node
 class AttrName(Node):
     """One step of an attribute path.
 
@@ -166,7 +178,7 @@ class AttrName(Node):
     fields = ("written",)
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@_node
 class Binding(Node):
     """`path = value;`: the span includes the semicolon."""
 
@@ -181,7 +193,7 @@ class Binding(Node):
         return tuple(step.name for step in self.path)
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@_node
 class Inherit(Node):
     """`inherit a b;` or `inherit (source) a b;`: the span includes the semicolon.
 
@@ -196,7 +208,7 @@ class Inherit(Node):
     fields = ("source", "names")
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@_node
 class AttrSet(Expression):
     """`{ … }` or `rec { … }`; the span includes `rec`."""
 
@@ -206,7 +218,7 @@ class AttrSet(Expression):
     fields = ("bindings",)
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@_node
 class LegacyLet(Expression):
     """`let { …; body = …; }`, the old form whose value is the attribute `body` of the set."""
 
@@ -215,7 +227,7 @@ class LegacyLet(Expression):
     fields = ("bindings",)
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@_node
 class Let(Expression):
     """`let … in body`."""
 
@@ -225,7 +237,7 @@ class Let(Expression):
     fields = ("bindings", "body")
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@_node
 class With(Expression):
     """`with scope; body`."""
 
@@ -235,7 +247,7 @@ class With(Expression):
     fields = ("scope", "body")
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@_node
 class Assert(Expression):
     """`assert condition; body`."""
 
@@ -245,7 +257,7 @@ class Assert(Expression):
     fields = ("condition", "body")
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@_node
 class If(Expression):
     """`if condition then yes else no`."""
 
@@ -256,7 +268,7 @@ class If(Expression):
     fields = ("condition", "yes", "no")
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@_node
 class Formal(Node):
     """One formal argument: `name` or `name ? default`; the span has no comma.
 
@@ -273,7 +285,7 @@ class Formal(Node):
     fields = ("name", "default")
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@_node
 class Formals(Node):
     """`{ a, b ? c, ... }` as the parameter of a function.
 
@@ -294,7 +306,7 @@ class Formals(Node):
     fields = ("formals", "alias")
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@_node
 class Lambda(Expression):
     """`parameter: body`."""
 
@@ -304,7 +316,7 @@ class Lambda(Expression):
     fields = ("parameter", "body")
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@_node
 class Apply(Expression):
     """`function argument`; more arguments nest to the left."""
 
@@ -314,7 +326,7 @@ class Apply(Expression):
     fields = ("function", "argument")
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@_node
 class Select(Expression):
     """`subject.path` or `subject.path or default`."""
 
@@ -325,7 +337,7 @@ class Select(Expression):
     fields = ("subject", "path", "default")
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@_node
 class HasAttr(Expression):
     """`subject ? path`."""
 
@@ -335,7 +347,7 @@ class HasAttr(Expression):
     fields = ("subject", "path")
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@_node
 class Unary(Expression):
     """`!operand` or `-operand`."""
 
@@ -345,7 +357,7 @@ class Unary(Expression):
     fields = ("operand",)
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@_node
 class Binary(Expression):
     """`left operator right`; the pipes are operators too.
 
@@ -364,7 +376,7 @@ class Binary(Expression):
     fields = ("left", "right")
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@_node
 class Parens(Expression):
     """`(inner)`."""
 

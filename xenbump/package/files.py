@@ -7,12 +7,14 @@ import os
 import shutil
 import stat
 import tempfile
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from xenbump import process
-from xenbump.errors import Failure, Refusal, UsageError
+from xenbump.errors import Failure, Refusal, UsageError, XenbumpError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from xenbump.package.rewrite import Edit
@@ -66,29 +68,37 @@ def refuse_read_only(path: Path) -> None:
 
 
 def write(path: Path, edit: Edit) -> None:
-    """Put the edited file in the place of the old one, in one step, with its permissions.
+    """Put an edited file in the place of the old one, in one step, with its permissions.
 
     Args:
-        path: the file; a symbolic link is followed, and what it points to is replaced.
+        path: the file; a symbolic link is followed, and what it points to is replaced. A new file gets the folders that
+            it needs, and the permissions of any new file; one that goes takes folders along that are empty then.
         edit: before and after.
 
     Raises:
         Refusal: E-FILE-CHANGED when the file is not as it was read.
         Failure: E-FILE-WRITE when it cannot be written; the old file is still there then, and whole.
     """
-    path = path.resolve()
-    if read(path) != edit.before:
-        raise Refusal("E-FILE-CHANGED", "the file has changed since it was read", where=str(path))
-    refuse_read_only(path)
+    link, path = path, path.resolve()
+    refuse_changed(path, edit)
     temporary = None
     try:
+        if edit.after is None:
+            # Where it is a link, others may use what it leads to.
+            link.unlink()
+            _remove_empty(link.parent)
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             temporary = file.name
             file.write(edit.after)
             file.flush()
             os.fsync(file.fileno())
-        shutil.copymode(path, temporary)
-        _copy_owner(path, temporary)
+        if edit.before is None:
+            os.chmod(temporary, 0o666 & ~_umask())  # noqa: PTH101 - the name of a file that is to be a Path later
+        else:
+            shutil.copymode(path, temporary)
+            _copy_owner(path, temporary)
         os.replace(temporary, path)  # noqa: PTH105 - the source is a name, not a Path
         temporary = None
     except OSError as error:
@@ -97,6 +107,104 @@ def write(path: Path, edit: Edit) -> None:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)  # noqa: PTH108
+
+
+def write_all(folder: Path, edits: Sequence[Edit]) -> None:
+    """Write edits, all of them or none.
+
+    Args:
+        folder: the folder that their paths start from.
+        edits: the edits, each of another file.
+
+    Raises:
+        Refusal, Failure, UsageError: as `write`; what had been written by then is put back.
+    """
+    refuse_all_changed(folder, edits)
+    done: list[Edit] = []
+    try:
+        for edit in edits:
+            write(folder / edit.file, edit)
+            done.append(edit)
+    except BaseException:
+        for edit in reversed(done):
+            with contextlib.suppress(XenbumpError):
+                write(folder / edit.file, replace(edit, before=edit.after, after=edit.before))
+        raise
+
+
+def refuse_all_changed(folder: Path, edits: Sequence[Edit]) -> None:
+    """Refuse edits of which a file is not as it was read, or is read-only.
+
+    Raises:
+        Refusal, UsageError, Failure: as `refuse_changed`.
+    """
+    for edit in edits:
+        refuse_changed((folder / edit.file).resolve(), edit)
+
+
+def refuse_changed(path: Path, edit: Edit) -> None:
+    """Refuse a file that is not as it was read, or that its owner has made read-only.
+
+    Raises:
+        Refusal: E-FILE-CHANGED.
+        UsageError, Failure: as `read` and `refuse_read_only`.
+    """
+    if edit.before is None:
+        if path.exists():
+            raise Refusal("E-FILE-CHANGED", "the file is there, and was not when it was planned", where=str(path))
+        return
+    if read(path) != edit.before:
+        raise Refusal("E-FILE-CHANGED", "the file has changed since it was read", where=str(path))
+    refuse_read_only(path)
+
+
+def _remove_empty(folder: Path) -> None:
+    """Remove a folder that has lost its last file, as git would; and those above it."""
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+        _remove_empty(folder.parent)
+
+
+def _umask() -> int:
+    """The mask for new files, which can only be read by setting it."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+class Around:
+    """The files around a package file in the working tree.
+
+    Args:
+        path: the package file.
+        root: the folder outside of which nothing is read.
+    """
+
+    def __init__(self, path: Path, root: Path) -> None:
+        self._folder = path.parent
+        self._root = root.resolve()
+
+    def read(self, name: str) -> bytes | None:
+        """A file that is named from the package file's folder; None where there is none, or it lies outside."""
+        path = self._inside(name)
+        if path is None:
+            return None
+        try:
+            return read(path)
+        except XenbumpError:
+            return None
+
+    def names(self, folder: str) -> tuple[str, ...]:
+        """What is in a folder, sorted; nothing where there is none, or it lies outside."""
+        path = self._inside(folder)
+        try:
+            return tuple(sorted(found.name for found in path.iterdir())) if path is not None else ()
+        except OSError:
+            return ()
+
+    def _inside(self, name: str) -> Path | None:
+        path = (self._folder / name).resolve()
+        return path if path.is_relative_to(self._root) else None
 
 
 def _copy_owner(path: Path, temporary: str) -> None:
@@ -108,15 +216,17 @@ def _copy_owner(path: Path, temporary: str) -> None:
 
 
 def nix_parses(edit: Edit) -> bool:
-    """Whether Nix itself was at hand and able to judge the edited file.
+    """Whether Nix itself was at hand and able to judge the edited file; of one that goes there is nothing to judge.
 
     Raises:
         Failure: E-EDIT-CHECK when Nix accepts the file as it was and not the edited one.
     """
+    if edit.after is None or not edit.file.endswith(".nix"):
+        return True
     try:
         after, before = (
             process.run([*_PARSE, "-"], stdin=content, timeout=_NIX_SECONDS, check=False)
-            for content in (edit.after, edit.before)
+            for content in (edit.after, b"1" if edit.before is None else edit.before)
         )
     except Failure as error:
         if error.code == "E-PROGRAM-MISSING":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from xenbump.nixlang.document import parse
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from xenbump.plan.model import Patch
 
 
+_WIDTH = 100  # of a line; nixfmt's
+
+
 @dataclass(frozen=True, slots=True)
 class Coming:
     """Patches that come into a list.
@@ -39,10 +42,11 @@ class Coming:
 
 @dataclass(frozen=True, slots=True)
 class Margins:
-    """The indentation of a list: of its brackets' lines, and of its elements."""
+    """The indentation of a list: of its brackets' lines, and of its elements; and the column at which it begins."""
 
     frame: str
     inner: str
+    column: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,12 @@ def inserted(old: ListText, kept: Sequence[Patch], runs: Sequence[Coming], style
     """
     text, thin = old.text, old.thin
     if not LINE_BREAK.search(text):
-        text, thin = (_expanded(one, old.thin, style, margins) for one in (text, thin))
+        if _fit(text, kept, runs, style, margins):
+            style, margins = replace(style, break_=" ", heading="", blank=False), Margins("", "")
+            if not text[1:-1].strip():
+                text = thin = "[]"
+        else:
+            text, thin = (_expanded(one, old.thin, style, margins) for one in (text, thin))
     document, node = _read(thin)
     page = _Page(text, document, node, elements(document, node), style, margins)
     return apply(text, [edit for run in runs for edit in page.insertions(run, kept)])
@@ -113,6 +122,13 @@ def _read(text: str) -> tuple[Document, List]:
         message = "the text of a list is no list"
         raise TypeError(message)
     return document, document.root
+
+
+def _fit(text: str, kept: Sequence[Patch], runs: Sequence[Coming], style: Style, margins: Margins) -> bool:
+    """Whether what comes fits a list of one line: names only, and to an empty list one alone."""
+    coming = [patch for run in runs for patch in run.patches]
+    width = margins.column + len(text) + sum(1 + len(style.written(patch, "")) for patch in coming)
+    return all(one.name for one in coming) and width <= _WIDTH and (bool(kept) or len(coming) == 1)
 
 
 def _expanded(text: str, thin: str, style: Style, margins: Margins) -> str:

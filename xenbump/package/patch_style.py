@@ -61,6 +61,7 @@ class Style:
         blank: whether an empty line stands between two advisories.
         break_: the line break.
         functions: how each fetcher is named, where that is not by its plain name.
+        prefix: what stands before the name of a patch that has one, up to the dot.
     """
 
     call: CallStyle
@@ -68,13 +69,16 @@ class Style:
     blank: bool
     break_: str
     functions: dict[str, str] = field(default_factory=dict)
+    prefix: str = ""
 
     def written(self, patch: Patch, indentation: str) -> str:
-        """The call that fetches a patch, in parentheses, without indentation before its first line.
+        """The call that fetches a patch, in parentheses, without indentation before its first line; or its name.
 
         Raises:
             Refusal: E-NIX-SYNTAX for an address that no Nix string can hold.
         """
+        if patch.name is not None:
+            return self.prefix + patch.name
         fetcher = patch.fetcher or ""
         facts = [f"url = {quote(patch.url)};", f"hash = {quote(patch.hash or '')};"]
         if self.call.hash_first:
@@ -102,15 +106,21 @@ def heading_of(element: ListElement) -> int | None:
     return None
 
 
-def detect(document: Document, listed: Sequence[tuple[Sequence[Patch], List]], heading: str) -> Style:
+def detect(
+    document: Document, listed: Sequence[tuple[Sequence[Patch], List]], heading: str, *, by_name: bool = False
+) -> Style:
     """The style of the patches in a file.
 
     Args:
         document: the file, as it is before anything goes.
         listed: the lists of patches in it, each with what it lists.
         heading: for a file without any patch of an advisory: the comment up to the number, or nothing.
+        by_name: whether it is the style of those that are listed by name, which is looked at apart from the calls'.
     """
-    entries = [_entries(document, patches, node) for patches, node in listed]
+    entries = [
+        [entry for entry in _entries(document, patches, node) if (entry.patch.name is not None) == by_name]
+        for patches, node in listed
+    ]
     fetched = [entry for part in entries for entry in part if entry.patch.fetcher]
     samples = [entry for entry in fetched if entry.patch.xsa is not None] or fetched
     default = _default_call(document)
@@ -124,7 +134,7 @@ def detect(document: Document, listed: Sequence[tuple[Sequence[Patch], List]], h
     return Style(
         call=_commonest(shown, default),
         heading=_heading(entries, heading),
-        blank=_blank(document, entries),
+        blank=_blank(document, entries, default=not by_name),
         break_=newline(*texts, document.source),
         functions={fetcher: _commonest(texts, fetcher) for fetcher, texts in functions.items()},
     )
@@ -198,7 +208,7 @@ def _heading(entries: Sequence[Sequence[_Entry]], default: str) -> str:
     return _commonest(forms, "") if len(forms) >= bare else ""
 
 
-def _blank(document: Document, entries: Sequence[Sequence[_Entry]]) -> bool:
+def _blank(document: Document, entries: Sequence[Sequence[_Entry]], *, default: bool) -> bool:
     """Whether empty lines stand between advisories, or where there is one alone, between it and its neighbour."""
     between: dict[int, list[bool]] = {1: [], 2: []}
     for part in entries:
@@ -209,4 +219,4 @@ def _blank(document: Document, entries: Sequence[Sequence[_Entry]]) -> bool:
             apart = LINE_BREAK.search(document.source, one.element.node.end, other.element.node.start)
             if fetched and apart and not together:
                 between[len(fetched)].append(other.element.blank_before)
-    return _commonest(between[2] or between[1], default=True)
+    return _commonest(between[2] or between[1], default=default)

@@ -56,9 +56,11 @@ class Patch:
         xsa: the number of the advisory that its name gives; None where it gives none.
         hash: the SRI in the file; None for a local one.
         fetcher: `fetchpatch`, `fetchpatch2` or `fetchurl`; None for a local one.
-        options: the names of the fetcher's arguments that may change what it gives: all but `url`, `hash` and `name`.
+        options: the names of the fetcher's arguments that may change what it gives: all but `url`, `hash`, `name`,
+            `passthru` and `meta`.
         path: of a local one, from the folder of the package file; None where it is not a plain path.
         condition: of the part of the list that it stands in; None where it always counts.
+        name: of an entry in a collection that several package files share; None where the patch is written in the list.
     """
 
     url: str
@@ -68,6 +70,7 @@ class Patch:
     options: tuple[str, ...] = ()
     path: str | None = None
     condition: Condition | None = None
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +108,21 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Addition:
-    """A patch that comes, and the signed SHA-256 of its file in hexadecimal."""
+    """A patch that comes.
+
+    Attributes:
+        patch: as the file is to list it.
+        sha256: the signed SHA-256 of its file, in hexadecimal.
+        title: of its advisory.
+        description: what its advisory describes as the issue; empty where no one asked for it.
+        cves: of its advisory.
+    """
 
     patch: Patch
     sha256: str
+    title: str = ""
+    description: str = ""
+    cves: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +148,53 @@ class PatchChange:
 
 
 @dataclass(frozen=True, slots=True)
+class Pin:
+    """Another project's source that is built with Xen, pinned to what Xen's tree names.
+
+    Attributes:
+        component: `qemu`, `seabios`, `ovmf`, `ipxe` or `minios`.
+        rev: the commit; in a file as it is perhaps the name of a tag.
+        hash: the SRI that fetchgit wants for it.
+        submodules: whether the submodules are fetched with it; None where that is not known.
+        called: what Xen's tree calls the revision, the name of a tag or the commit; empty where it was not asked.
+    """
+
+    component: str
+    rev: str
+    hash: str
+    submodules: bool | None = False
+    called: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """How patches of advisories come into a collection that several package files name patches from.
+
+    Attributes:
+        root: the folder of advisories that their addresses begin with.
+        fetcher: what fetches them.
+    """
+
+    root: str
+    fetcher: str
+
+
+@dataclass(frozen=True, slots=True)
+class Retired:
+    """A branch whose security support has ended, in a folder of branches.
+
+    Attributes:
+        branch: `X.Y`.
+        until: the day on which it ended, `YYYY-MM-DD`.
+        removed: whether its files go; else it is marked as unsupported.
+    """
+
+    branch: str
+    until: str
+    removed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Subject:
     """What a package file says, as far as a plan needs it.
 
@@ -149,6 +210,12 @@ class Subject:
         warnings: what is odd in the file and does not stop the work.
         rev: the commit that it pins; None where it names a tag.
         upstream_version: the version that it says the tree gives itself; None where that is its version.
+        pins: the other projects' sources that it pins.
+        branch: the branch that it is for, where each branch has a file of its own; None where one file serves all.
+        siblings: the branches that have such a file beside it, its own among them.
+        efi: whether it builds `xen.efi` unless told otherwise; None where the file has no such switch.
+        naming: how the patches of advisories come that it lists by name; None where it lists them by their addresses.
+        read_only: whether a file of its shape is read and not rewritten.
     """
 
     name: str
@@ -162,6 +229,12 @@ class Subject:
     warnings: tuple[str, ...] = ()
     rev: str | None = None
     upstream_version: str | None = None
+    pins: tuple[Pin, ...] = ()
+    branch: str | None = None
+    siblings: tuple[str, ...] = ()
+    efi: bool | None = None
+    naming: Naming | None = None
+    read_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +277,10 @@ class Plan:
             the target's tree.
         warnings: what a reviewer should know.
         closes: the advisories that the file as it is leaves open, and as planned no more: by a patch or by the release.
+        pins: the other projects' sources as the file is to pin them; those that it has.
+        efi: whether the file is to build `xen.efi`; None: as it does.
+        adds: the branch that gets a file of its own, beside the subject's, which stays; None: the file itself changes.
+        retired: the branches beside it whose support has ended and that are marked or removed.
     """
 
     subject: Subject
@@ -213,6 +290,10 @@ class Plan:
     decisions: tuple[Decision, ...] = ()
     warnings: tuple[str, ...] = ()
     closes: tuple[int, ...] = ()
+    pins: tuple[Pin, ...] = ()
+    efi: bool | None = None
+    adds: str | None = None
+    retired: tuple[Retired, ...] = ()
 
     @property
     def moves(self) -> bool:

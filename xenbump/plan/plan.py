@@ -51,13 +51,18 @@ def make(
         decisions=decisions,
         warnings=(*subject.warnings, *said),
         closes=tuple(sorted(patched | (in_target - before))),
+        pins=subject.pins,
     )
 
 
 def is_idle(plan: Plan) -> bool:
     """Whether a plan changes nothing."""
     same_commit = plan.subject.rev in {None, plan.target.commit}
-    return not plan.moves and same_commit and not plan.patches.changes
+    same_pins = all(
+        (old.rev, old.hash) == (new.rev, new.hash) for old, new in zip(plan.subject.pins, plan.pins, strict=True)
+    )
+    same = same_commit and same_pins and plan.hash == plan.subject.hash and plan.efi is None and plan.adds is None
+    return same and not plan.moves and not plan.patches.changes
 
 
 def confirmed(target: Target, tree_version: str) -> Target:

@@ -55,6 +55,9 @@ def change(
 
 def _slot(listed: Sequence[Patch], gone: Collection[Patch], new: Patch, parts: Sequence[str]) -> int:
     """Before which of the listed patches a new one comes; their number: behind the last."""
+    same = [place for place, patch in enumerate(listed) if patch.url == new.url and patch in gone]
+    if same:
+        return same[0]
     usual = [(place, patch) for place, patch in enumerate(listed) if patch.condition is None]
     if new.url in parts:
         own = parts.index(new.url)
@@ -70,6 +73,9 @@ def _slot(listed: Sequence[Patch], gone: Collection[Patch], new: Patch, parts: S
     larger = [place for place, patch in usual if patch.xsa is not None and patch.xsa > number]
     if larger:
         return min(larger)
+    if new.name is not None:
+        # Entries of a collection are listed together, behind what the file fetches itself.
+        return len(listed)
     local = 0
     while local < len(listed) and listed[local].fetcher is None and listed[local].condition is None:
         local += 1

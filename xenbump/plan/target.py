@@ -8,7 +8,7 @@ from xenbump.errors import Refusal
 from xenbump.upstream import release
 
 if TYPE_CHECKING:
-    from xenbump.plan.model import Subject
+    from xenbump.plan.model import Subject, Target
     from xenbump.upstream.model import Listing
     from xenbump.upstream.release import Release
 
@@ -64,6 +64,31 @@ def choose(subject: Subject, listing: Listing, *, track: str, to: str = "") -> R
 def own(subject: Subject, listing: Listing) -> Release | None:
     """The release that a file packages; None where it pins a commit that is none."""
     return next((one for one in listing.releases if one.version == subject.version), None)
+
+
+def added(subject: Subject, target: Target) -> str | None:
+    """The branch that gets a file of its own, where each branch has one; None where the file itself moves.
+
+    Raises:
+        Refusal: E-BRANCH-EXISTS where that branch has a file, or one that is newer than the subject's has.
+    """
+    branch = release.branch_of(target.version)
+    if subject.branch is None or branch == subject.branch:
+        return None
+    if branch in subject.siblings:
+        raise Refusal(
+            "E-BRANCH-EXISTS",
+            f"branch {branch} has a file of its own beside that of {subject.branch}",
+            where=subject.file,
+        )
+    newest = max(subject.siblings, key=release.order, default=subject.branch)
+    if release.order(newest) > release.order(subject.branch):
+        raise Refusal(
+            "E-BRANCH-EXISTS",
+            f"a file for {branch} is made from the newest one, which is that of {newest}",
+            where=subject.file,
+        )
+    return branch
 
 
 def tip(subject: Subject, listing: Listing, *, track: str) -> tuple[str, str]:

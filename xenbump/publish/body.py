@@ -148,6 +148,9 @@ class _Writer:
     def head(self) -> str:
         """The first line: from what to what."""
         plan = self.plan
+        if plan.adds is not None:
+            to = f"[{_word(plan.target.version)}]({links.of_target(plan.target)})"
+            return f"Branch {_word(plan.adds)} comes with Xen {to}, beside {_word(plan.subject.branch or '')}"
         if not plan.moves:
             return f"Xen {_word(plan.subject.version)} stays: {_sentence(summary.change(plan))}"
         to = f"[{_word(plan.target.version)}]({links.of_target(plan.target)})"
@@ -173,6 +176,9 @@ class _Writer:
             rows.append(
                 ("Source hash", f"{self.cell(plan.hash)} ({fetcher}), computed from the objects of the {source}")
             )
+        for pin in summary.changed_pins(plan):
+            name = "" if pin.called in {"", pin.rev} else f" ({self.cell(pin.called)} in Xen's tree)"
+            rows.append((pin.component, f"{self.cell(pin.rev)}{name}, hash {self.cell(pin.hash)}"))
         return rows
 
     def brought(self, decisions: tuple[Decision, ...]) -> list[_Row]:

@@ -15,7 +15,7 @@ import os
 import re
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from xenbump import process
@@ -26,6 +26,9 @@ from xenbump.upstream.git import explained
 # Where git is missing, GitPython is to say so when it is used, not when it is imported.
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 import git
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _PUSH_SECONDS = 600.0
 # Nothing at all for this long is a server that hangs; git's own servers send something every few seconds.
@@ -71,19 +74,17 @@ class Checkout:
         except ValueError as error:
             raise UsageError("E-NOT-CHECKOUT", f"it lies outside the checkout {self.root}", where=str(file)) from error
 
-    def changed(self, only: str | None = None) -> tuple[str, ...]:
+    def changed(self, only: tuple[str, ...] = ()) -> tuple[str, ...]:
         """The tracked files with changes that are not committed, staged or not, as paths from the root."""
-        listed = self._git(
-            "status", "--porcelain=v1", "-z", "--untracked-files=no", "--no-renames", "--", *([only] if only else [])
-        )
+        listed = self._git("status", "--porcelain=v1", "-z", "--untracked-files=no", "--no-renames", "--", *only)
         return tuple(entry[3:] for entry in listed.split("\0") if entry)
 
-    def refuse_changes(self, allowed: dict[str, bytes], *, only: str | None = None) -> None:
+    def refuse_changes(self, allowed: Mapping[str, bytes | None], *, only: tuple[str, ...] = ()) -> None:
         """Refuse a checkout with changes that are not committed.
 
         Args:
-            allowed: files that may differ when they have just this content: an edit of ours.
-            only: look at this file alone; None: at all that are tracked.
+            allowed: files that may differ when they have just this content, or are gone for None: an edit of ours.
+            only: look at these files alone; empty: at all that are tracked.
 
         Raises:
             Refusal: E-DIRTY.
@@ -91,8 +92,8 @@ class Checkout:
         changed = []
         for name in self.changed(only):
             path = self.root / name
-            ours = allowed.get(name)
-            if ours is None or not path.is_file() or path.read_bytes() != ours:
+            found = path.read_bytes() if path.is_file() else None
+            if name not in allowed or found != allowed[name]:
                 changed.append(name)
         if changed:
             more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""  # noqa: PLR2004
@@ -172,12 +173,17 @@ class Checkout:
         # A partial clone may have to fetch it.
         return self._talk("cat-file", "blob", oid)
 
-    def commit(self, parent: str, files: dict[str, bytes], text: str) -> str:
+    def names(self, commit: str, folder: str) -> tuple[str, ...]:
+        """What a folder has in a commit, sorted; nothing where the commit has no such folder."""
+        listed = self._git("ls-tree", "-z", "--name-only", commit, "--", *([] if folder == "." else [f"{folder}/"]))
+        return tuple(sorted(name.rpartition("/")[2] for name in listed.split("\0") if name))
+
+    def commit(self, parent: str, files: Mapping[str, bytes | None], text: str) -> str:
         """Write a commit that differs from its parent in these files only.
 
         Args:
             parent: the parent commit.
-            files: new contents by path from the root; each must be a file of the parent.
+            files: new contents by path from the root; None for a file that goes.
             text: the commit message.
 
         Returns:
@@ -188,21 +194,32 @@ class Checkout:
         """
         tree = f"{parent}^{{tree}}"
         for name, content in sorted(files.items()):
-            blob = self._git("hash-object", "-w", "--stdin", istream=content)
-            tree = self._replaced(tree, name.split("/"), blob)
+            blob = None if content is None else self._git("hash-object", "-w", "--stdin", istream=content)
+            tree = self._replaced(tree, name.split("/"), blob) or self._git("mktree", istream=b"")
         return self._git("commit-tree", tree, "-p", parent, "-F", "-", istream=text.encode())
 
-    def _replaced(self, tree: str, path: list[str], blob: str) -> str:
-        """A tree in which the file at `path` is another blob; returns the new tree's identifier."""
-        lines: list[str] = []
-        for entry in self._git("ls-tree", "-z", tree).split("\0"):
+    def _replaced(self, tree: str | None, path: list[str], blob: str | None) -> str | None:
+        """A tree in which the file at `path` is another blob, or is there no more.
+
+        Returns:
+            The new tree's identifier; None where nothing is left in it.
+        """
+        entries: dict[str, str] = {}
+        for entry in self._git("ls-tree", "-z", tree).split("\0") if tree is not None else ():
             if entry:
                 facts, name = entry.split("\t", 1)
-                mode, kind, oid = facts.split()
-                if name == path[0]:
-                    oid = blob if len(path) == 1 else self._replaced(oid, path[1:], blob)
-                lines.append(f"{mode} {kind} {oid}\t{name}")
-        # A partial clone has not every object that a tree names.
+                entries[name] = facts
+        mode, kind, oid = entries.pop(path[0], "").split() or (None, None, None)
+        if len(path) == 1:
+            new, facts = blob, f"{mode or '100644'} blob"
+        else:
+            new, facts = self._replaced(oid if kind == "tree" else None, path[1:], blob), "040000 tree"
+        if new is not None:
+            entries[path[0]] = f"{facts} {new}"
+        if not entries:
+            return None
+        lines = [f"{facts}\t{name}" for name, facts in entries.items()]
+        # A partial clone has not every object that a tree names; mktree sorts.
         return self._git(
             "mktree",
             "-z",
@@ -260,6 +277,9 @@ class Checkout:
 
     def commit_in_place(self, names: tuple[str, ...], text: str) -> str:
         """Commit these files, as they are in the working tree, to the current branch; returns the commit."""
+        new = [name for name in names if (self.root / name).exists()]
+        if new:
+            self._talk("add", "--intent-to-add", "--", *new)
         self._talk("commit", "--quiet", "--only", "-F", "-", "--", *names, stdin=text.encode())
         return self._git("rev-parse", "HEAD")
 

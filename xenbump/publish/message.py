@@ -70,7 +70,7 @@ def _source(plan: Plan) -> list[str]:
     target = plan.target
     if not plan.moves and not summary.repinned(plan):
         hashed = "" if plan.hash == plan.subject.hash else f" Its source hash becomes {tame(plan.hash)}."
-        return [f"Xen {tame(target.version)} stays.{hashed}"]
+        return [f"Xen {tame(target.version)} stays.{hashed}", *_pins(plan)]
     if target.tag is not None:
         lines = [f"Release {target.version} of Xen, tag {tame(target.tag)},", f"commit {target.commit},"]
         lines.append(f"signed by {target.signed_by}.")
@@ -81,7 +81,13 @@ def _source(plan: Plan) -> list[str]:
         if before:
             lines.append(f"The release before it is {before}, the one that it leads to {base}.")
     compared = links.compare(plan)
-    return ["\n".join(lines), compared] if compared else ["\n".join(lines)]
+    return ["\n".join(lines), *([compared] if compared else []), *_pins(plan)]
+
+
+def _pins(plan: Plan) -> list[str]:
+    """The other projects' sources that are built with Xen, as far as they change."""
+    lines = [tame(f"- {pin.component}: {pin.called or pin.rev}, {pin.rev}", 198) for pin in summary.changed_pins(plan)]
+    return ["Components as Xen's tree names them:\n\n" + "\n".join(lines)] if lines else []
 
 
 def _advisories(plan: Plan) -> list[str]:

@@ -43,7 +43,7 @@ class Publication:
 
 
 class Publisher:
-    """Publishes edits of one file.
+    """Publishes edits of a package file and of those around it, which it shows as the base branch has them.
 
     Args:
         config: the configuration; `github.repository` must be set before something is published.
@@ -80,12 +80,34 @@ class Publisher:
             )
         return found
 
-    def beside(self, name: str) -> bytes | None:
+    def read(self, name: str) -> bytes | None:
         """A file that is named from the package file's folder, as the base branch has it; None where it has none."""
-        path = posixpath.normpath(posixpath.join(posixpath.dirname(self.name), name))
-        return None if path.startswith("../") else self.checkout.read(self.base, path)
+        path = self._inside(name)
+        return None if path is None else self.checkout.read(self.base, path)
 
-    def publish(self, plan: Plan, edit: Edit, message: Message) -> Publication:
+    def names(self, folder: str) -> tuple[str, ...]:
+        """What the base branch has in a folder that is named from the package file's, sorted; nothing without one."""
+        path = self._inside(folder)
+        return () if path is None else self.checkout.names(self.base, path)
+
+    def _inside(self, name: str) -> str | None:
+        """A path from the root of the checkout; None for one that lies outside."""
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(self.name), name))
+        return None if path == ".." or path.startswith("../") else path
+
+    def refuse_changes(self, edits: tuple[Edit, ...]) -> None:
+        """Refuse a checkout with changes that are not committed, other than just these edits.
+
+        Raises:
+            Refusal: E-DIRTY.
+        """
+        self.checkout.refuse_changes(self._contents(edits))
+
+    def _contents(self, edits: tuple[Edit, ...]) -> dict[str, bytes | None]:
+        """The new contents of the files, by path from the root of the checkout."""
+        return {self.checkout.name_of(self._config.folder / edit.file): edit.after for edit in edits}
+
+    def publish(self, plan: Plan, edits: tuple[Edit, ...], message: Message) -> Publication:
         """Commit, push, and open or update the pull request.
 
         Raises:
@@ -106,7 +128,7 @@ class Publisher:
             try:
                 # GitHub is asked first: with a token that it rejects, nothing must be pushed.
                 pull = self._standing(github.find(f"{owner}:{branch}"), message)
-                commit = self._push(edit, message, branch)
+                commit = self._push(edits, message, branch)
                 done = self._settle(github, pull, plan, message, f"{owner}:{branch}")
             finally:
                 github.close()
@@ -138,10 +160,10 @@ class Publisher:
                 )
         return None
 
-    def _push(self, edit: Edit, message: Message, branch: str) -> str:
+    def _push(self, edits: tuple[Edit, ...], message: Message, branch: str) -> str:
         checkout, token = self.checkout, self._config.token
         self._progress(f"committing to {branch}")
-        commit = checkout.commit(self.base, {self.name: edit.after}, message.commit)
+        commit = checkout.commit(self.base, self._contents(edits), message.commit)
         tip = checkout.remote_tip(self.remote, branch, token)
         if tip is not None:
             if not checkout.made_by_us(self.remote, branch, tip, token):

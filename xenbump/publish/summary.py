@@ -15,7 +15,7 @@ from xenbump.publish.markup import clipped, tame
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from xenbump.plan.model import Decision, Patch, Plan
+    from xenbump.plan.model import Decision, Patch, Pin, Plan
 
 _TITLE = 199
 _ATTRIBUTE = 80
@@ -59,8 +59,15 @@ def title(plan: Plan) -> str:
 
 def change(plan: Plan, most: int = _TITLE) -> str:
     """What a plan changes, such as `4.20.2 -> 4.20.3` or `patch with XSA-480`, in at most `most` characters."""
+    if plan.adds is not None:
+        return clipped(f"init {tame(plan.adds)} at {tame(plan.target.version)}", most)
     if plan.moves:
         return clipped(f"{tame(plan.subject.version)} -> {tame(plan.target.version)}", most)
+    return _patching(plan, most) if plan.patches.changes else _correction(plan, most)
+
+
+def _patching(plan: Plan, most: int) -> str:
+    """What happens to the patches where the version stays."""
     dropped = _dropped(plan)
     if plan.patched and not set(plan.patched) <= set(dropped):
         verb, those = "patch with ", plan.patched
@@ -72,13 +79,21 @@ def change(plan: Plan, most: int = _TITLE) -> str:
     elif dropped:
         count = sum(one.patch.xsa is not None for one in plan.patches.drop)
         verb, those = f"drop the {_patches(count)} of ", dropped
-    elif plan.patches.drop:
-        return f"drop {_some(len(plan.patches.drop))} that it no longer needs"
-    elif repinned(plan):
-        return f"pin commit {plan.target.commit[:12]}"
     else:
-        return "correct the source hash"
+        return f"drop {_some(len(plan.patches.drop))} that it no longer needs"
     return verb + advisories(those, most - len(verb))
+
+
+def _correction(plan: Plan, most: int) -> str:
+    """What changes where version and patches stay."""
+    if repinned(plan):
+        return f"pin commit {plan.target.commit[:12]}"
+    if plan.efi is not None:
+        return f"switch xen.efi {'on' if plan.efi else 'off'}"
+    pins = changed_pins(plan)
+    if pins:
+        return clipped("correct the pin of " + ", ".join(pin.component for pin in pins), most)
+    return "correct the source hash"
 
 
 def advisories(numbers: Iterable[int], most: int = _TITLE) -> str:
@@ -132,7 +147,15 @@ def key(plan: Plan) -> str:
         text += "-" + ",".join([*gone, nameless] if nameless else gone)
     if repinned(plan):
         return f"{text}@{plan.target.commit[:12]}"
-    return text if plan.patches.changes else f"{text}={_digest([plan.hash])}"
+    rest = [plan.hash, *(f"{pin.component} {pin.rev} {pin.hash}" for pin in changed_pins(plan))]
+    rest += [] if plan.efi is None else [f"efi {plan.efi}"]
+    return text if plan.patches.changes else f"{text}={_digest(rest)}"
+
+
+def changed_pins(plan: Plan) -> tuple[Pin, ...]:
+    """The pins of other projects' sources that are to be others than the file has."""
+    before = {(pin.component, pin.rev, pin.hash) for pin in plan.subject.pins}
+    return tuple(pin for pin in plan.pins if (pin.component, pin.rev, pin.hash) not in before)
 
 
 def repinned(plan: Plan) -> bool:

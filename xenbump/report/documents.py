@@ -15,13 +15,16 @@ from xenbump.outcomes import (
     Published,
     SourceHash,
     Stopped,
+    Support,
     UpToDate,
     Written,
 )
 from xenbump.plan.model import Verdict
+from xenbump.publish import summary
 from xenbump.report.values import (
     DOCUMENTS,
     AddedPatch,
+    ChangedPin,
     Check,
     CheckEntry,
     DroppedPatch,
@@ -33,15 +36,17 @@ from xenbump.report.values import (
     PlanDocument,
     PlanEntry,
     PullRequestEntry,
+    RetiredBranch,
     Run,
     RunEntry,
     Source,
+    SupportEntry,
     To,
 )
 from xenbump.upstream import release
 
 if TYPE_CHECKING:
-    from xenbump.plan.model import Decision, PatchChange, Plan, Subject
+    from xenbump.plan.model import Decision, PatchChange, Subject
 
 # What a check points out; the rest is for a plan.
 _OPEN = frozenset({Verdict.NEEDS_PATCH, Verdict.CONFLICT})
@@ -105,13 +110,13 @@ def check(outcomes: list[Outcome]) -> Check:
 
 def _check_entry(outcome: Outcome) -> CheckEntry:
     match outcome:
-        case UpToDate(subject, decisions):
-            return _checked(subject, "up-to-date", decisions)
-        case NewerRelease(subject, found, decisions):
+        case UpToDate(subject, decisions, support):
+            return _checked(subject, "up-to-date", decisions, support)
+        case NewerRelease(subject, found, decisions, support):
             to = To(found.version, found.tag, found.commit, found.signed_by, found.source)
-            return _checked(subject, "newer-release", decisions, to)
-        case NeedsPatches(subject, decisions):
-            return _checked(subject, "needs-patch", decisions)
+            return _checked(subject, "newer-release", decisions, support, to)
+        case NeedsPatches(subject, decisions, support):
+            return _checked(subject, "needs-patch", decisions, support)
         case Stopped(package, file, stopped):
             return CheckEntry(package, file, _stopped(outcome), refusal=error(stopped))
     raise TypeError(type(outcome).__name__)
@@ -121,6 +126,7 @@ def _checked(
     subject: Subject,
     outcome: Literal["up-to-date", "newer-release", "needs-patch"],
     decisions: tuple[Decision, ...],
+    support: Support | None,
     to: To | None = None,
 ) -> CheckEntry:
     return CheckEntry(
@@ -132,6 +138,18 @@ def _checked(
         to=to,
         warnings=subject.warnings,
         advisories=_open(decisions),
+        support=None if support is None else _support(support),
+    )
+
+
+def _support(support: Support) -> SupportEntry:
+    window = support.window
+    return SupportEntry(
+        branch=support.branch,
+        supported_until=None if window.supported_until is None else window.supported_until.isoformat(),
+        security_until=None if window.security_until is None else window.security_until.isoformat(),
+        ended=support.ended,
+        status=window.status,
     )
 
 
@@ -152,19 +170,17 @@ def _plan_entry(outcome: Outcome, diffs: dict[str, str]) -> PlanEntry:
                 decisions=decisions,
                 warnings=subject.warnings,
             )
-        case Planned(plan=made):
-            return _planned(made, diffs.get(made.subject.name))
-        case Written(plan=made, commit=commit):
-            entry = _planned(made, diffs.get(made.subject.name))
-            return msgspec.structs.replace(entry, written=True, commit=commit or None)
-        case Published(plan=made):
-            return _planned(made, diffs.get(made.subject.name))
+        case Planned() | Published():
+            return _planned(outcome, diffs)
+        case Written(commit=commit):
+            return msgspec.structs.replace(_planned(outcome, diffs), written=True, commit=commit or None)
         case Stopped(package, file, stopped):
             return PlanEntry(package, file, _stopped(outcome), refusal=error(stopped))
     raise TypeError(type(outcome).__name__)
 
 
-def _planned(made: Plan, diff: str | None) -> PlanEntry:
+def _planned(outcome: Planned | Written | Published, diffs: dict[str, str]) -> PlanEntry:
+    made = outcome.plan
     subject, target = made.subject, made.target
     return PlanEntry(
         name=subject.name,
@@ -177,8 +193,13 @@ def _planned(made: Plan, diff: str | None) -> PlanEntry:
         patches=_patches(made.patches),
         decisions=made.decisions,
         warnings=made.warnings,
-        diff=diff,
+        diff=diffs.get(subject.name),
         closes=made.closes,
+        files=tuple(edit.file for edit in outcome.edits),
+        pins=tuple(ChangedPin(one.component, one.called, one.rev, one.hash) for one in summary.changed_pins(made)),
+        adds=made.adds,
+        retired=tuple(RetiredBranch(one.branch, one.until, one.removed) for one in made.retired),
+        efi=made.efi,
     )
 
 

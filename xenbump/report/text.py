@@ -7,7 +7,17 @@ import re
 import textwrap
 from typing import TYPE_CHECKING
 
-from xenbump.outcomes import NeedsPatches, NewerRelease, Outcome, Planned, Published, Stopped, UpToDate, Written
+from xenbump.outcomes import (
+    NeedsPatches,
+    NewerRelease,
+    Outcome,
+    Planned,
+    Published,
+    Stopped,
+    Support,
+    UpToDate,
+    Written,
+)
 from xenbump.plan.model import Verdict
 from xenbump.publish import summary
 from xenbump.publish.markup import clipped, plain
@@ -28,20 +38,21 @@ _OPEN = frozenset({Verdict.NEEDS_PATCH, Verdict.CONFLICT, Verdict.EMBARGOED})
 def outcome(value: Outcome) -> list[str]:
     """The lines that tell a person how the work on a package ended."""
     match value:
-        case UpToDate(subject, decisions):
+        case UpToDate(subject, decisions, support):
             first = f"{subject.name}: {subject.version} is up to date ({subject.file})"
-            return [first, *_open(decisions), *_warnings(subject.warnings)]
-        case NewerRelease(subject, release, decisions):
+            return [first, *_support(support), *_open(decisions), *_warnings(subject.warnings)]
+        case NewerRelease(subject, release, decisions, support):
             return [
                 f"{subject.name}: {subject.version} -> {release.version} is there ({subject.file})",
                 f"  tag {release.tag}, signed by {release.signed_by}",
+                *_support(support),
                 *_open(decisions),
                 *_warnings(subject.warnings),
             ]
-        case NeedsPatches(subject, decisions):
+        case NeedsPatches(subject, decisions, support):
             count = "an advisory is" if len(decisions) == 1 else f"{len(decisions)} advisories are"
             first = f"{subject.name}: {subject.version}: {count} open, and no newer release is there ({subject.file})"
-            return [first, *_open(decisions), *_warnings(subject.warnings)]
+            return [first, *_support(support), *_open(decisions), *_warnings(subject.warnings)]
         case Stopped(package, _, error):
             return [f"{package}: {error.kind}: {error}"]
     return _made(value)
@@ -86,6 +97,11 @@ def _source(plan: Plan) -> list[str]:
             ]
     if plan.moves or plan.hash != plan.subject.hash:
         lines.append(f"  {plan.subject.fetcher} hash {plan.hash}")
+    for pin in summary.changed_pins(plan):
+        name = "" if pin.called in {"", pin.rev} else f" ({pin.called})"
+        lines.append(f"  pin {pin.component} {pin.rev}{name}, hash {pin.hash}")
+    if plan.adds is not None:
+        lines.append(f"  branch {plan.adds} gets a file of its own, made from that of {plan.subject.branch}")
     return lines
 
 
@@ -98,6 +114,22 @@ def _patches(plan: Plan) -> list[str]:
     if patches.keep:
         lines.append(f"  {len(patches.keep)} {'patch stays' if len(patches.keep) == 1 else 'patches stay'}")
     return lines
+
+
+def _support(support: Support | None) -> list[str]:
+    """How long the branch is supported, in a line."""
+    if support is None:
+        return []
+    branch, supported, security = support.branch, support.window.supported_until, support.window.security_until
+    if security is None:
+        return [f"  the Xen Project says of the security support of {branch}: {plain(support.window.status)}"]
+    if support.ended:
+        return [f"  warning: the security support of {branch} ended on {security}"]
+    if supported is None:
+        return [f"  {branch} gets security fixes until {security}"]
+    if supported < support.today:
+        return [f"  {branch} gets security fixes until {security}; its full support ended on {supported}"]
+    return [f"  {branch} is supported until {supported}, with security fixes until {security}"]
 
 
 def _open(decisions: Iterable[Decision]) -> list[str]:
@@ -130,14 +162,20 @@ def error(stopped: XenbumpError) -> list[str]:
     return lines
 
 
-def diff(edit: Edit) -> str:
-    """The unified diff of an edit, as git would show it; empty when nothing changes."""
+def diff(edits: Iterable[Edit]) -> str:
+    """The unified diff of edits, as git would show it; empty when nothing changes."""
+    return "".join(_diff(edit) for edit in edits)
+
+
+def _diff(edit: Edit) -> str:
     # Lines as git has them: `splitlines` would break them at other characters as well.
     before, after = (
-        [line for line in re.split(r"(?<=\n)", content.decode("utf-8", "replace")) if line]
+        [line for line in re.split(r"(?<=\n)", (content or b"").decode("utf-8", "replace")) if line]
         for content in (edit.before, edit.after)
     )
+    old = "/dev/null" if edit.before is None else f"a/{edit.file}"
+    new = "/dev/null" if edit.after is None else f"b/{edit.file}"
     return "".join(
         line if line.endswith("\n") else line + "\n\\ No newline at end of file\n"
-        for line in difflib.unified_diff(before, after, f"a/{edit.file}", f"b/{edit.file}")
+        for line in difflib.unified_diff(before, after, old, new)
     )

@@ -73,6 +73,23 @@ class Patches(Value, frozen=True):
     add: tuple[AddedPatch, ...] = ()
 
 
+class ChangedPin(Value, frozen=True):
+    """Another project's source whose pin changes: `called` is what Xen's tree calls the revision."""
+
+    component: str
+    called: str
+    rev: str
+    hash: str
+
+
+class RetiredBranch(Value, frozen=True):
+    """A branch past its security support, which ended on the day `until`; it is removed, or marked."""
+
+    branch: str
+    until: str
+    removed: bool
+
+
 class Error(Value, frozen=True):
     """Why the work on a package stopped."""
 
@@ -82,8 +99,25 @@ class Error(Value, frozen=True):
     remedy: str
 
 
+class SupportEntry(Value, frozen=True):
+    """How long a branch is supported: the last days, as YYYY-MM-DD; null where none is set.
+
+    `ended` says whether security support has ended; `status` is what the Xen Project says in the place of its last day.
+    """
+
+    branch: str
+    supported_until: str | None
+    security_until: str | None
+    ended: bool
+    status: str
+
+
 class CheckEntry(Value, frozen=True):
-    """One package of a check; `advisories` are those that are open in the file, or that a person must decide on."""
+    """One package of a check.
+
+    `advisories` are those that are open in the file, or that a person must decide on. `support` is about the branch
+    that the file packages, and null where nothing is known of it.
+    """
 
     name: str
     file: str
@@ -94,6 +128,7 @@ class CheckEntry(Value, frozen=True):
     warnings: tuple[str, ...] = ()
     refusal: Error | None = None
     advisories: tuple[Decision, ...] = ()
+    support: SupportEntry | None = None
 
 
 class Check(Value, frozen=True, kw_only=True):
@@ -104,7 +139,11 @@ class Check(Value, frozen=True, kw_only=True):
 
 
 class PlanEntry(Value, frozen=True):
-    """One package of a plan; `closes` are the numbers of the advisories that are open in the file, and then no more."""
+    """One package of a plan.
+
+    `closes` are the numbers of the advisories that are open in the file, and then no more; `files` are all that change;
+    `adds` is the branch that gets a file of its own; `efi` whether `xen.efi` is switched on or off.
+    """
 
     name: str
     file: str
@@ -121,6 +160,11 @@ class PlanEntry(Value, frozen=True):
     commit: str | None = None
     diff: str | None = None
     closes: tuple[int, ...] = ()
+    files: tuple[str, ...] = ()
+    pins: tuple[ChangedPin, ...] = ()
+    adds: str | None = None
+    retired: tuple[RetiredBranch, ...] = ()
+    efi: bool | None = None
 
 
 class PlanDocument(Value, frozen=True, kw_only=True):

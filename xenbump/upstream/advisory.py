@@ -23,7 +23,7 @@ from xenbump.upstream.ranges import Range, Reach
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-RESOLUTION = "RESOLUTION"
+ISSUE, RESOLUTION = "ISSUE DESCRIPTION", "RESOLUTION"
 _CVE = r"CVE-\d{4}-\d{4,10}"
 _HEAD = re.compile(
     rf"Xen Security Advisory (?:(?P<cves>{_CVE}(?: ?, ?{_CVE})*) / )?XSA-(?P<number>[1-9]\d{{0,4}})"

@@ -1,50 +1,40 @@
-"""The Xen repository: what it lists, a release's verified tag, and trees, kept in a cache without their history.
+"""What the Xen repository says: what it lists, a release's verified tag, trees, messages and changes, all from a cache.
 
-Bare repositories make up the cache. `tags.git` holds tag objects and their commits, fetched without trees and files
-where the server can leave them out (`git help fetch`, `--filter`), so that a signature is judged before the tree is
-fetched. `trees.git` holds whole trees without history. A server that cannot leave anything out sends the tree with the
-tag; then `tags.git` has it, and nothing is fetched twice.
+The cache is made of stores (`store.py`). `tags.git` holds tag objects and their commits, fetched without trees or files
+where the server can leave them out, so that a signature is judged before the tree is fetched. `trees.git` holds whole
+trees without history. A server that cannot leave anything out sends the tree with the tag; then `tags.git` has it, and
+nothing is fetched twice.
 
-`commits.git` holds commits whose changes were asked for, with their parents: the trees, and of the files those that
-differ. Where a server gives no files by their identifiers, `commits-whole.git` holds them all. The stores for histories
-are named by `history.py`.
+`tips.git` has of each tip that was asked the root folder, and those of its files that were asked for. The stores of
+`changes.py` have what single commits change, those for histories are named by `history.py`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import shutil
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from xenbump import process
 from xenbump.errors import Failure, Refusal, XenbumpError
 from xenbump.hashes import archive, nar, sri
-from xenbump.locks import locked
-from xenbump.upstream import commits, git, release, signature
+from xenbump.hashes import objects as form
+from xenbump.upstream import git, release, signature
+from xenbump.upstream.changes import Changes
 from xenbump.upstream.model import Listing, VerifiedRelease
-from xenbump.upstream.objects import ObjectReader, open_objects
+from xenbump.upstream.store import NO_HISTORY, NO_TREES, ROOT_ONLY, Stores
 from xenbump.upstream.tag import parse_tag
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from xenbump.upstream.objects import ObjectReader
     from xenbump.upstream.release import Release
     from xenbump.upstream.signature import Trust
 
-T = TypeVar("T")
 
-
-_LEFT_BY_A_KILLED_GIT = ("*.lock", "refs/**/*.lock", "objects/pack/tmp_*")
-
-
-_NO_TREES = "--filter=tree:0"
-_NO_FILES = "--filter=blob:none"
-_WITH_PARENT = "--depth=2"
-# Each is an argument of 40 bytes; a change of more files is fetched with everything.
-_MOST_FILES = 1000
+_OF_A_CHECKOUT, _OF_AN_ARCHIVE = _FETCHERS = ("fetchgit", "fetchFromGitHub")
 
 
 class Repository:
@@ -59,7 +49,9 @@ class Repository:
     def __init__(self, addresses: Sequence[str], cache: Path, progress: Callable[[str], None] = lambda _: None) -> None:
         self.addresses = tuple(addresses)
         # One cache per first address: tags of a test project never meet those of Xen.
-        self._cache = cache / hashlib.sha256(self.addresses[0].encode()).hexdigest()[:16]
+        folder = cache / hashlib.sha256(self.addresses[0].encode()).hexdigest()[:16]
+        self._stores = Stores(self.addresses, folder, progress)
+        self._changes = Changes(self._stores, progress)
         self._progress = progress
 
     def listing(self) -> Listing:
@@ -81,7 +73,7 @@ class Repository:
                 raise Failure("E-GIT-LISTING", "the repository lists no tag and no stable branch", where=address)
             return Listing(address, refs)
 
-        return self._first_answer(ask, self.addresses)
+        return self._stores.first_answer(ask)
 
     def verify(self, wanted: Release, trust: Trust, source: str) -> VerifiedRelease:
         """Fetch a release's tag object and judge it.
@@ -102,11 +94,11 @@ class Repository:
                 where=wanted.tag,
             )
         ref = f"refs/tags/{wanted.tag}"
-        store = self._cache / "tags.git"
+        store = self._stores.path("tags.git")
         origin = source
-        if not self._has(store, wanted.tag_object, "tag"):
-            origin = self._fetch(store, source, ref, wanted.tag_object, ("--depth=1", _NO_TREES))
-        with open_objects(store, git.environment(None)) as objects:
+        if not self._stores.has(store, wanted.tag_object, "tag"):
+            origin = self._stores.fetch(store, source, ref, wanted.tag_object, (NO_HISTORY, NO_TREES))
+        with self._stores.reading(store) as objects:
             raw = objects.raw(wanted.tag_object, "tag")
         tag = parse_tag(raw, wanted.tag)
         for found, expected, word in (
@@ -142,7 +134,7 @@ class Repository:
             ref: a full ref name that has it, or the identifier itself.
             source: the address tried first.
         """
-        with open_objects(self.with_tree(commit, ref, source), git.environment(None)) as objects:
+        with self._stores.reading(self.with_tree(commit, ref, source)) as objects:
             yield objects
 
     def with_tree(self, commit: str, ref: str, source: str) -> Path:
@@ -152,9 +144,66 @@ class Repository:
         """
         store = self._with_tree(commit)
         if store is None:
-            store = self._cache / "trees.git"
-            self._fetch(store, source, ref, commit, ("--depth=1",))
+            store = self._stores.path("trees.git")
+            self._stores.fetch(store, source, ref, commit, (NO_HISTORY,))
         return store
+
+    def root_files(self, name: str, tips: Mapping[str, str], source: str) -> dict[str, bytes | None]:
+        """One file of the root folder in several commits; where the server can, little else is fetched.
+
+        Whole trees are, where it cannot be had like that from any address.
+
+        Args:
+            name: the file's name.
+            tips: the commits' identifiers by the full names of the refs that were listed with them.
+            source: the address tried first.
+
+        Returns:
+            The contents by ref; None where a commit has no such file.
+
+        Raises:
+            Refusal: E-TAG-MISSING when a ref is gone, or has moved and its commit is not to be had by its identifier.
+            Failure: it could not be fetched or read.
+        """
+        store = self._stores.path("tips.git")
+        found = self._held(store, name, tips)
+        lacking = {ref: commit for ref, commit in tips.items() if ref not in found}
+        if lacking:
+            try:
+                self._fetch_root_files(store, name, lacking, source)
+            except XenbumpError as error:
+                if error.code == "E-OBJECT":  # the cache is damaged
+                    raise
+                self._progress(f"{name} is not to be had by itself: {error.what}")
+            found |= self._held(store, name, lacking)
+        for ref, commit in lacking.items():
+            if ref not in found:
+                with self.objects(commit, ref, source) as objects:
+                    found[ref] = objects.file(objects.commit(commit).tree, name)
+        return found
+
+    def _held(self, store: Path, name: str, tips: Mapping[str, str]) -> dict[str, bytes | None]:
+        """What a store has of the contents, by ref; nothing of a commit that it does not have."""
+        found: dict[str, bytes | None] = {}
+        if store.is_dir():
+            with self._stores.reading(store) as objects:
+                for ref, commit in tips.items():
+                    with contextlib.suppress(Failure):
+                        found[ref] = objects.file(objects.commit(commit).tree, name)
+        return found
+
+    def _fetch_root_files(self, store: Path, name: str, tips: Mapping[str, str], source: str) -> None:
+        commits = self._stores.lacking(store, tips.values(), "commit")
+        if commits:
+            wanted = {ref: commit for ref, commit in tips.items() if commit in commits}
+            self._stores.fetch_tips(store, source, wanted, (NO_HISTORY, ROOT_ONLY))
+        with self._stores.reading(store) as objects:
+            entries = [entry for commit in tips.values() for entry in objects.tree(objects.commit(commit).tree)]
+        folders = {form.DIRECTORY, form.SUBMODULE}
+        named = [one.oid for one in entries if one.name == name.encode() and one.mode not in folders]
+        missing = self._stores.lacking(store, named, "blob")
+        if missing:
+            self._stores.fetch_files(store, source, missing)
 
     def source_hash(self, commit: str, ref: str, source: str, fetcher: str) -> str:
         """The SRI that a fetcher of nixpkgs wants for a commit.
@@ -164,11 +213,19 @@ class Repository:
             ref: a full ref name that has it, or the identifier itself.
             source: the address tried first.
             fetcher: `fetchgit` or `fetchFromGitHub`.
+
+        Raises:
+            ValueError: of what another fetcher fetches, nothing is known here.
+            Refusal: the tree has something whose effect on the hash is not known.
+            Failure: it could not be fetched or read.
         """
+        if fetcher not in _FETCHERS:
+            message = f"not a fetcher of revisions whose hash is known: {fetcher!r}"
+            raise ValueError(message)
         with self.objects(commit, ref, source) as objects:
             self._progress(f"computing the {fetcher} hash of {commit[:12]}")
             facts = objects.commit(commit)
-            if fetcher == "fetchFromGitHub":
+            if fetcher == _OF_AN_ARCHIVE:
                 replaced = archive.substitutions(objects, facts)
             else:
                 archive.refuse_conversions(objects, facts)
@@ -203,15 +260,7 @@ class Repository:
             Refusal: E-COMMIT-FORM where it has several parents, or none; E-TAG-MISSING where the server has it not.
             Failure: it could not be fetched or read.
         """
-        parent, store = self._with_change(commit, source)
-        done = process.run(
-            ["git", f"--git-dir={store}", *commits.DIFF, parent, commit],
-            env={**git.environment(None), "GIT_ATTR_NOSYSTEM": "1"},
-            check=False,
-        )
-        if done.status != 0:
-            raise git.explained(done, str(store))
-        return done.stdout
+        return self._changes.patch_of(commit, source)
 
     def messages(self, commit: str, ref: str, source: str, *, store: str, since: str) -> list[tuple[str, str]]:
         """The messages of a commit's history, newest first, each with its commit's identifier.
@@ -223,40 +272,17 @@ class Repository:
             store: the name of the store for this history; two histories with different beginnings must not share one.
             since: a tag; what is reachable from it is left out. Empty: the whole history.
         """
-        path = self._cache / store
-        if not self._has(path, commit, "commit"):
-            extent = (f"--shallow-exclude={since}", _NO_TREES) if since else (_NO_TREES,)
-            self._fetch(path, source, ref, commit, extent)
+        path = self._stores.path(store)
+        if not self._stores.has(path, commit, "commit"):
+            extent = (f"--shallow-exclude={since}", NO_TREES) if since else (NO_TREES,)
+            self._stores.fetch(path, source, ref, commit, extent)
         log = git.call(["log", "-z", "--format=%H%n%B", commit], repository=path).stdout.decode("utf-8", "replace")
         return [(oid, message) for oid, _, message in (entry.partition("\n") for entry in log.split("\0")) if oid]
-
-    def _first_answer(self, ask: Callable[[str], T], addresses: Sequence[str]) -> T:
-        first: XenbumpError | None = None
-        for address in addresses:
-            try:
-                return ask(address)
-            except XenbumpError as error:
-                first = first or error
-                self._progress(f"{address} did not serve ({error.code}): {error.what}")
-        if first is None:
-            message = "there is no address to ask"
-            raise ValueError(message)
-        if len(addresses) > 1:
-            first.what += f"; the other {len(addresses) - 1} configured address(es) failed too"
-        raise first
-
-    def _has(self, store: Path, oid: str, kind: str) -> bool:
-        if not store.is_dir():
-            return False
-        with open_objects(store, git.environment(None)) as objects, contextlib.suppress(Failure):
-            objects.raw(oid, kind)
-            return True
-        return False
 
     def _with_tree(self, commit: str) -> Path | None:
         """The store that has everything below a commit."""
         for name in ("trees.git", "tags.git"):
-            store = self._cache / name
+            store = self._stores.path(name)
             if store.is_dir():
                 with contextlib.suppress(Failure):
                     listed = git.call(
@@ -266,135 +292,3 @@ class Repository:
                     if not any(line.startswith(b"?") for line in listed.stdout.splitlines()):
                         return store
         return None
-
-    def _with_change(self, commit: str, source: str) -> tuple[str, Path]:
-        """A commit's parent, and a store that has both with their trees and the files that differ."""
-        store = self._cache / "commits.git"
-        if not self._has_change(store, commit, source):
-            store = self._cache / "commits-whole.git"
-            if self._parent(store, commit) is None:
-                self._fetch(store, source, commit, commit, (_WITH_PARENT,))
-        parent, files = self._change(store, commit)
-        with open_objects(store, git.environment(None)) as objects:
-            for oid in files:
-                objects.raw(oid, "blob")  # each fits its identifier
-        return parent, store
-
-    def _has_change(self, store: Path, commit: str, source: str) -> bool:
-        """Fetch a commit and its parent, and then those of their files that differ; whether that did it."""
-        if self._parent(store, commit) is None:
-            self._fetch(store, source, commit, commit, (_WITH_PARENT, _NO_FILES))
-        parent, files = self._change(store, commit)
-        listed = git.call(["rev-list", "--objects", "--no-walk", "--missing=print", commit, parent], repository=store)
-        missing = files & {line[1:].decode() for line in listed.stdout.splitlines() if line.startswith(b"?")}
-        if len(missing) > _MOST_FILES:
-            return False
-        try:
-            if missing:
-                with self._locked() as lock:
-                    self._transfer(store, source, sorted(missing), (_NO_FILES,), lock=lock)
-        except XenbumpError as error:
-            self._progress(f"the files of {commit[:12]} are not to be had by themselves: {error.what}")
-            return False
-        return True
-
-    def _parent(self, store: Path, commit: str) -> str | None:
-        """The parent of a commit where a store has both; a shallow store's own idea of parents is not asked."""
-        if not self._has(store, commit, "commit"):
-            return None
-        with open_objects(store, git.environment(None)) as objects:
-            parents = objects.commit(commit).parents
-        if len(parents) != 1:
-            raise Refusal(
-                "E-COMMIT-FORM", f"the commit has {len(parents)} parents; its change is not one", where=commit
-            )
-        return parents[0] if self._has(store, parents[0], "commit") else None
-
-    def _change(self, store: Path, commit: str) -> tuple[str, frozenset[str]]:
-        """A commit's parent, and the files that differ between them."""
-        parent = self._parent(store, commit)
-        if parent is None:
-            raise Failure("E-OBJECT", f"the parent of {commit} did not come along", where=str(store))
-        with open_objects(store, git.environment(None)) as objects:
-            trees = [objects.commit(one).tree for one in (parent, commit)]
-            return parent, commits.changed_files(objects, trees[0], trees[1])
-
-    def _fetch(self, store: Path, source: str, ref: str, wanted: str, extent: tuple[str, ...]) -> str:
-        """Fetch one ref, as much of it as the options `extent` say; returns the address that served it.
-
-        Raises:
-            Refusal: E-TAG-MISMATCH, or E-TAG-MISSING for a branch, when the ref is not what was listed (`wanted`).
-        """
-        local = ref if ref.startswith("refs/") else f"refs/xenbump/{ref}"
-
-        with self._locked() as lock:
-            origin = self._transfer(store, source, [f"+{ref}:{local}"], extent, lock=lock)
-            form = "--format=%(objectname) %(*objectname)"
-            given = git.call(["for-each-ref", form, local], repository=store).stdout.decode("ascii", "replace").split()
-        if wanted not in given:
-            raise Refusal(
-                "E-TAG-MISMATCH" if ref.startswith("refs/tags/") else "E-TAG-MISSING",
-                f"{ref} was listed as {wanted} and came as {' '.join(given) or 'nothing'}",
-                where=origin,
-            )
-        return origin
-
-    def _transfer(self, store: Path, source: str, wants: list[str], extent: tuple[str, ...], *, lock: int) -> str:
-        """Fetch refs or objects into a store, the lock being held; returns the address that served them."""
-        by_identifier = ":" not in wants[0]
-        what = f"{len(wants)} file(s)" if by_identifier else wants[0].partition(":")[0].rpartition("/")[2].lstrip("+")
-        # As git itself fetches what a partial clone lacks (`git help partial-clone`): without telling what is there.
-        options = ("-c", "fetch.negotiationAlgorithm=noop") if by_identifier else ()
-
-        def ask(address: str) -> str:
-            self._progress(f"fetching {what} from {address}")
-            # Git takes no path for a place that left something out (a slash begins no such name), and would miss it.
-            used = [one for one in extent if one != _NO_FILES or not git.is_path(address)]
-            git.call(
-                [*options, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *used, "--", address, *wants],
-                address=address,
-                repository=store,
-                timeout=git.FETCH_SECONDS,
-                keep=(lock,),
-            )
-            return address
-
-        self._prepare(store)
-        try:
-            return self._first_answer(ask, [source, *(address for address in self.addresses if address != source)])
-        except XenbumpError as error:
-            # Git says much the same of a damaged cache as of a server that fails.
-            if error.code in {"E-GIT", "E-GIT-REPOSITORY"} and not _is_sound(store):
-                raise Failure("E-OBJECT", f"the cache is damaged ({error.what})", where=str(store)) from error
-            raise
-
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[int]:
-        try:
-            self._cache.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise Failure("E-STATE", f"the cache cannot be made: {error.strerror}", where=str(self._cache)) from error
-        with locked(self._cache / "lock", seconds=git.FETCH_SECONDS, progress=self._progress) as lock:
-            yield lock
-
-    def _prepare(self, store: Path) -> None:
-        """Make a store, or clear what a killed git left in it; the lock is held, so nothing there is in use."""
-        if (store / "HEAD").is_file():
-            for pattern in _LEFT_BY_A_KILLED_GIT:
-                for left in store.glob(pattern):
-                    left.unlink(missing_ok=True)
-            return
-        # Built aside and renamed, so that a store is there whole or not at all.
-        fresh = store.with_name(store.name + ".new")
-        shutil.rmtree(fresh, ignore_errors=True)
-        shutil.rmtree(store, ignore_errors=True)
-        git.call(["init", "--quiet", "--bare", "--template=", str(fresh)])
-        fresh.rename(store)
-
-
-def _is_sound(store: Path) -> bool:
-    """Whether git finds nothing wrong with what a store has."""
-    with contextlib.suppress(XenbumpError):
-        git.call(["fsck", "--no-dangling", "--no-progress"], repository=store, timeout=git.FETCH_SECONDS)
-        return True
-    return False

@@ -5,13 +5,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from xenbump.errors import Refusal
-from xenbump.package.shapes import derivation_github, others
+from xenbump.package.shapes import (
+    build_xen_package,
+    derivation_fetchgit,
+    derivation_github,
+    legacy,
+    override_attrs,
+    version_definition,
+    version_table,
+)
 
 if TYPE_CHECKING:
     from xenbump.nixlang.document import Document
     from xenbump.package.model import Shape
 
-SHAPES: tuple[Shape, ...] = (*derivation_github.SHAPES, *others.SHAPES)
+SHAPES: tuple[Shape, ...] = (
+    *derivation_github.SHAPES,
+    *derivation_fetchgit.SHAPES,
+    *build_xen_package.SHAPES,
+    *version_definition.SHAPES,
+    *override_attrs.SHAPES,
+    *version_table.SHAPES,
+    *legacy.SHAPES,
+)
 
 
 def recognise(document: Document) -> Shape:
