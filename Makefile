@@ -39,7 +39,7 @@ types: ready ## check the types
 	.venv/bin/mypy bench tools
 
 pytest: ready ## run the tests alone (ARGS='-k name' chooses some)
-	.venv/bin/pytest -n $(WORKERS) -o cache_dir='$(CACHE)/pytest' $(ARGS)
+	.venv/bin/pytest -n $(WORKERS) --dist loadgroup -o cache_dir='$(CACHE)/pytest' $(ARGS)
 
 format: ready ## lay the Python files out and repair what ruff can repair
 	.venv/bin/ruff check --fix-only .

@@ -252,3 +252,61 @@ def test_the_family_outlives_a_plain_kill(tmp_path: Path) -> None:
     assert runs(child)
     os.kill(child, signal.SIGKILL)
     assert ends(child)
+
+
+# Starts a program that writes its id and waits; the one who started it then waits as well, or goes at once.
+LEASHED = """
+import sys, time
+from xenbump.process import start
+code = "import os, sys, time; open(sys.argv[1], 'w').write(f'{os.getpid()}\\\\n'); time.sleep(60)"
+with start([sys.executable, "-c", code, sys.argv[1]], dies_with_parent=sys.argv[2] == "leashed"):
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_program_that_dies_with_its_parent(number: int, tmp_path: Path) -> None:
+    with subprocess.Popen(python(LEASHED, str(tmp_path / "pid"), "leashed")) as parent:
+        child = number_in(tmp_path / "pid")
+        parent.send_signal(number)
+    assert ends(child)
+
+
+def test_without_that_it_outlives_its_parent(tmp_path: Path) -> None:
+    with subprocess.Popen(python(LEASHED, str(tmp_path / "pid"), "free")) as parent:
+        child = number_in(tmp_path / "pid")
+        parent.kill()
+    assert runs(child)
+    os.kill(child, signal.SIGKILL)
+    assert ends(child)
+
+
+def test_a_parent_that_has_ended_before_the_program_began() -> None:
+    # Whoever is asked for is not this process, as when the parent has gone and another one has taken its place.
+    done = subprocess.run([*python(process._LEASH), "1", "echo", "here"], capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (0, b"")
+
+
+def test_a_leashed_program_is_like_any_other(tmp_path: Path) -> None:
+    assert run(["cat"], stdin=b"abc", dies_with_parent=True).stdout == b"abc"
+    told = run(python("import os; print(os.getsid(0) == os.getpid() == os.getpgid(0))"), dies_with_parent=True)
+    assert told.stdout == b"True\n"
+    with pytest.raises(Failure) as caught:
+        run(["no-such-program"], dies_with_parent=True)
+    assert caught.value.code == "E-PROGRAM-MISSING"
+    (tmp_path / "broken").write_bytes(b"\x7fELF")
+    (tmp_path / "broken").chmod(0o755)
+    with pytest.raises(Failure, match="Exec format error") as caught:
+        run([str(tmp_path / "broken")], dies_with_parent=True)
+    assert caught.value.code == "E-PROGRAM-FAILED"
+
+
+def test_errors_go_where_they_are_wanted_and_files_are_handed_on(tmp_path: Path) -> None:
+    (tmp_path / "given").write_text("given")
+    with (tmp_path / "errors").open("w+b") as errors, (tmp_path / "given").open() as given:
+        number = given.fileno()
+        argv = ["sh", "-c", f"cat /proc/self/fd/{number}; echo told >&2"]
+        with start(argv, keep=(number,), dies_with_parent=True, errors=errors) as program:
+            assert program.stdout is not None
+            assert program.stdout.read() == b"given"
+    assert (tmp_path / "errors").read_text() == "told\n"

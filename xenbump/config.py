@@ -96,6 +96,11 @@ class Verify(_Table, frozen=True):
     nixpkgs: bool = False
     nix_options: tuple[str, ...] = ()
     xtf_baseline: str = ""
+    # The folder of an image to boot; empty: one of Debian's Xen of the same release line is made.
+    image: str = ""
+    # The folder of a built XTF; empty: XENBUMP_XTF.
+    xtf: str = ""
+    build_minutes: int = 120
 
 
 class Labels(_Table, frozen=True):

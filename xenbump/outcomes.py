@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from xenbump.publish.message import Message
     from xenbump.upstream.model import VerifiedRelease
     from xenbump.upstream.support import Window
+    from xenbump.verify.evidence import Evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,4 +137,12 @@ class SourceHash:
     source: str
 
 
-Outcome = UpToDate | NewerRelease | NeedsPatches | Planned | Written | Published | Stopped
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The package as it stands was verified; whether it passed is in the evidence."""
+
+    subject: Subject
+    evidence: Evidence
+
+
+Outcome = UpToDate | NewerRelease | NeedsPatches | Planned | Written | Published | Verified | Stopped

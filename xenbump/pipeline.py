@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from xenbump.errors import XenbumpError
@@ -22,6 +24,7 @@ from xenbump.outcomes import (
     Stopped,
     Support,
     UpToDate,
+    Verified,
     Written,
 )
 from xenbump.package import files, rewrite
@@ -44,6 +47,8 @@ if TYPE_CHECKING:
     from xenbump.publish.branch import Checkout
     from xenbump.publish.message import Message
     from xenbump.upstream.release import Release
+    from xenbump.verify.evidence import Step
+    from xenbump.verify.verifier import Wanted
 
 
 class Pipeline:
@@ -156,6 +161,63 @@ class Pipeline:
             )
 
         return self._settled(package, work)
+
+    def verify(self, package: Package, only: tuple[Step, ...] = ()) -> Outcome:
+        """Verify a package as it stands in the working tree: the steps of the configuration, or only some."""
+
+        def work() -> Outcome:
+            from xenbump.verify.verifier import Verifier  # noqa: PLC0415 - what no other command needs
+
+            path = self._config.file_of(package)
+            subject = self._read(package, files.read(path), self._around(path))
+            wanted = self._verified(package, subject, only)
+            return Verified(subject, Verifier(wanted, self._progress).verify())
+
+        return self._settled(package, work)
+
+    def _verified(self, package: Package, subject: Subject, only: tuple[Step, ...]) -> Wanted:
+        """What is to be verified of a package, by the configuration."""
+        from xenbump.verify import image, logs  # noqa: PLC0415 - as above
+        from xenbump.verify.evidence import Step  # noqa: PLC0415
+        from xenbump.verify.nix import Buildable  # noqa: PLC0415
+        from xenbump.verify.verifier import Wanted  # noqa: PLC0415
+
+        settings, folder = self._config.verify, self._config.folder
+        chosen = only or tuple(step for step in Step if step.value in settings.steps)
+        xtf = settings.xtf or os.environ.get("XENBUMP_XTF", "")
+        return Wanted(
+            package=package.name,
+            version=subject.version,
+            upstream_version=subject.upstream_version or subject.version,
+            efi=subject.efi,
+            buildable=Buildable(
+                package.attribute or package.name,
+                folder,
+                flake=settings.flake,
+                nixpkgs=settings.nixpkgs,
+                options=settings.nix_options,
+            ),
+            steps=chosen,
+            computed=self._computed(package, subject) if Step.BUILD in chosen else {},
+            image=folder / settings.image if settings.image else None,
+            cache=image.cache_folder(os.environ),
+            xtf=folder / xtf if xtf else None,
+            baseline=folder / settings.xtf_baseline if settings.xtf_baseline else None,
+            logs=logs.fresh(self._config.state / "logs", package.name, datetime.now(UTC)),
+            limit=settings.build_minutes * 60.0,
+        )
+
+    def _computed(self, package: Package, subject: Subject) -> dict[str, str]:
+        """The hash of the source as it is computed here, for a build that finds another one; nothing where it fails."""
+        try:
+            own = target.own(subject, self._xen.listing())
+            if own is None:
+                return {}
+            source = self._xen.source(package.name, self._xen.released(package.name, own), subject.fetcher)
+        except (XenbumpError, ValueError) as error:
+            self._progress(f"the hash of the source could not be computed for comparison: {error}")
+            return {}
+        return {"the source of Xen": source.hash}
 
     def _around(self, path: Path) -> files.Around:
         return files.Around(path, self._config.folder)

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from xenbump.errors import Failure
 
@@ -50,6 +52,17 @@ _DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin:/run/current-system/sw/bin"
 _GRACE_SECONDS = 2.0
 _POLL_SECONDS = 0.01
 _TAIL_BYTES = 4000
+# Becomes the program, after it has asked the kernel (prctl(2), PR_SET_PDEATHSIG) to be killed with the one that started
+# it. That one may have ended before the question: then nobody is there whose death could be told.
+_LEASH = """\
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+if os.getppid() == int(sys.argv[1]):
+    try:
+        os.execvp(sys.argv[2], sys.argv[2:])
+    except OSError as error:
+        sys.exit(f"{sys.argv[2]}: {error.strerror}")
+"""
 
 
 @dataclass(frozen=True)
@@ -77,20 +90,30 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def _spawn(
-    argv: Sequence[str], *, cwd: Path | None, env: Mapping[str, str] | None, **files: Any
+    argv: Sequence[str], *, cwd: Path | None, env: Mapping[str, str] | None, leashed: bool, **files: Any
 ) -> subprocess.Popen[bytes]:
+    variables = environment(env)
+    command = list(argv)
+    if leashed:
+        if shutil.which(argv[0], path=variables["PATH"]) is None:
+            raise _missing(argv[0])
+        command = [sys.executable, "-I", "-S", "-c", _LEASH, str(os.getpid()), *argv]
     try:
-        return subprocess.Popen(list(argv), cwd=cwd, env=environment(env), start_new_session=True, **files)
+        return subprocess.Popen(command, cwd=cwd, env=variables, start_new_session=True, **files)
     except FileNotFoundError as error:
         if cwd is not None and not cwd.is_dir():
             raise Failure("E-PROGRAM-FAILED", f"the folder {cwd} does not exist", where=argv[0]) from error
-        raise Failure(
-            "E-PROGRAM-MISSING",
-            f"the program `{argv[0]}` is needed and was not found on PATH",
-            remedy=f"install `{argv[0]}`",
-        ) from error
+        raise _missing(argv[0]) from error
     except OSError as error:
         raise Failure("E-PROGRAM-FAILED", f"could not be started: {error.strerror}", where=argv[0]) from error
+
+
+def _missing(program: str) -> Failure:
+    return Failure(
+        "E-PROGRAM-MISSING",
+        f"the program `{program}` is needed and was not found on PATH",
+        remedy=f"install `{program}`",
+    )
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -122,6 +145,7 @@ def run(
     timeout: float = 60.0,
     check: bool = True,
     keep: Sequence[int] = (),
+    dies_with_parent: bool = False,
 ) -> Completed:
     """Run a program to its end.
 
@@ -133,6 +157,7 @@ def run(
         timeout: seconds of wall-clock time; then it is ended with its children.
         check: whether an exit status other than 0 is an error.
         keep: open files that it gets besides the three usual ones, such as a lock that it is to hold as well.
+        dies_with_parent: it is killed when the calling thread ends, however that ends; its children are not.
 
     Returns:
         The ended program, with its output.
@@ -141,7 +166,7 @@ def run(
         Failure: E-PROGRAM-MISSING, E-PROGRAM-FAILED (with the end of its stderr) or E-TIMEOUT.
     """
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    process = _spawn(argv, cwd=cwd, env=env, pass_fds=keep, **pipes)
+    process = _spawn(argv, cwd=cwd, env=env, leashed=dies_with_parent, pass_fds=keep, **pipes)
     try:
         stdout, stderr = process.communicate(stdin, timeout=timeout)
     except subprocess.TimeoutExpired as error:
@@ -170,18 +195,34 @@ def run(
 
 @contextlib.contextmanager
 def start(
-    argv: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None
+    argv: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    keep: Sequence[int] = (),
+    dies_with_parent: bool = False,
+    errors: IO[bytes] | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Start a program to converse with: `stdin` and `stdout` are pipes, `stderr` goes to a nameless file.
 
     A context manager; on leaving, the program's stdin is closed and, when it does not end by itself within
     two seconds, it is ended with its children.
 
+    Args:
+        argv: the program and its arguments; no shell looks at them.
+        cwd: the folder it runs in.
+        env: variables added to `environment()`.
+        keep: open files that it gets besides the three usual ones.
+        dies_with_parent: it is killed when the calling thread ends, however that ends; its children are not.
+        errors: an open file that `stderr` goes to instead.
+
     Raises:
         Failure: E-PROGRAM-MISSING or E-PROGRAM-FAILED when it cannot be started.
     """
-    with tempfile.TemporaryFile() as stderr:
-        process = _spawn(argv, cwd=cwd, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr)
+    with tempfile.TemporaryFile() as nameless:
+        stderr = nameless if errors is None else errors
+        files = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": stderr, "pass_fds": keep}
+        process = _spawn(argv, cwd=cwd, env=env, leashed=dies_with_parent, **files)
         try:
             yield process
         finally:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from xenbump import __version__
-from xenbump.cli import audit, bump, check, demo, explain, hash, plan, publish  # noqa: A004
+from xenbump.cli import audit, bump, check, demo, explain, hash, image, plan, publish, verify  # noqa: A004
 
 
 def build() -> typer.Typer:
@@ -24,11 +24,13 @@ def build() -> typer.Typer:
     app.command("check")(check.check)
     app.command("plan")(plan.plan)
     app.command("bump")(bump.bump)
+    app.command("verify")(verify.verify)
     app.command("pr")(publish.pr)
     app.command("run")(publish.run)
     app.command("audit")(audit.audit)
     app.command("xsa")(audit.xsa)
     app.command("hash")(hash.hash_)
+    app.command("image")(image.image)
     app.command("explain")(explain.explain)
     app.command("demo")(demo.demo)
     return app

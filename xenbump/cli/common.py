@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from xenbump.outcomes import Outcome
     from xenbump.pipeline import Pipeline
 
-DONE, FAILED, USAGE, TO_DO, REFUSED = 0, 1, 2, 10, 20
+DONE, FAILED, USAGE, TO_DO, REFUSED, REJECTED = 0, 1, 2, 10, 20, 30
 
 ConfigOption = Annotated[
     Path | None,
@@ -112,12 +112,14 @@ def perform(options: Frame, command: str, work: Callable[[Pipeline, Package], Ou
 
 def status(outcomes: list[Outcome]) -> int:
     """The exit status for the outcomes: what may be tried again comes before what a person must decide."""
-    from xenbump.outcomes import NeedsPatches, NewerRelease, Planned, Stopped
+    from xenbump.outcomes import NeedsPatches, NewerRelease, Planned, Stopped, Verified
 
     errors = [outcome.error for outcome in outcomes if isinstance(outcome, Stopped)]
     for kind in (Failure, UsageError, Refusal):
         if any(isinstance(error, kind) for error in errors):
             return kind.exit_status
+    if any(isinstance(outcome, Verified) and outcome.evidence.failed for outcome in outcomes):
+        return REJECTED
     return TO_DO if any(isinstance(outcome, NewerRelease | NeedsPatches | Planned) for outcome in outcomes) else DONE
 
 

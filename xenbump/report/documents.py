@@ -17,6 +17,7 @@ from xenbump.outcomes import (
     Stopped,
     Support,
     UpToDate,
+    Verified,
     Written,
 )
 from xenbump.plan.model import Verdict
@@ -40,8 +41,11 @@ from xenbump.report.values import (
     Run,
     RunEntry,
     Source,
+    StepEntry,
     SupportEntry,
     To,
+    VerifyDocument,
+    VerifyEntry,
 )
 from xenbump.upstream import release
 
@@ -209,6 +213,32 @@ def _patches(change: PatchChange) -> Patches:
         drop=tuple(DroppedPatch(one.patch.url, one.patch.xsa, one.reason) for one in change.drop),
         add=tuple(AddedPatch(one.patch.url, one.patch.xsa, one.patch.hash or "", one.sha256) for one in change.add),
     )
+
+
+def verify(outcomes: list[Outcome]) -> VerifyDocument:
+    """The document of a verification."""
+    return VerifyDocument(packages=tuple(_verify_entry(outcome) for outcome in outcomes))
+
+
+def _verify_entry(outcome: Outcome) -> VerifyEntry:
+    match outcome:
+        case Verified(subject, evidence):
+            whole: Literal["passed", "incomplete"] = "passed" if evidence.complete else "incomplete"
+            return VerifyEntry(
+                name=subject.name,
+                file=subject.file,
+                outcome="rejected" if evidence.failed else whole,
+                version=evidence.version,
+                upstream_version=evidence.upstream_version,
+                engine=evidence.engine,
+                steps=tuple(
+                    StepEntry(one.step.value, one.result, one.reason, one.seconds, one.log, one.checks, one.tail)  # type: ignore[arg-type]
+                    for one in evidence.steps
+                ),
+            )
+        case Stopped(package, file, stopped):
+            return VerifyEntry(package, file, _stopped(outcome), refusal=error(stopped))
+    raise TypeError(type(outcome).__name__)
 
 
 def run(outcomes: list[Outcome], diffs: dict[str, str] | None = None) -> Run:

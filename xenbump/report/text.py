@@ -16,11 +16,13 @@ from xenbump.outcomes import (
     Stopped,
     Support,
     UpToDate,
+    Verified,
     Written,
 )
 from xenbump.plan.model import Verdict
 from xenbump.publish import summary
 from xenbump.publish.markup import clipped, plain
+from xenbump.report import verification
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,6 +55,8 @@ def outcome(value: Outcome) -> list[str]:
             count = "an advisory is" if len(decisions) == 1 else f"{len(decisions)} advisories are"
             first = f"{subject.name}: {subject.version}: {count} open, and no newer release is there ({subject.file})"
             return [first, *_support(support), *_open(decisions), *_warnings(subject.warnings)]
+        case Verified(_, evidence):
+            return verification.lines(evidence)
         case Stopped(package, _, error):
             return [f"{package}: {error.kind}: {error}"]
     return _made(value)

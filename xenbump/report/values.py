@@ -9,7 +9,8 @@ from typing import Literal
 
 import msgspec
 
-from xenbump.plan.model import Decision  # noqa: TC001 - msgspec reads the types at run time
+from xenbump.dom0.report import CheckResult  # noqa: TC001 - msgspec reads the types at run time
+from xenbump.plan.model import Decision  # noqa: TC001
 
 
 class Value(msgspec.Struct, frozen=True):
@@ -174,6 +175,38 @@ class PlanDocument(Value, frozen=True, kw_only=True):
     packages: tuple[PlanEntry, ...]
 
 
+class StepEntry(Value, frozen=True):
+    """A step of a verification: its checks, and the file with its log."""
+
+    step: str
+    result: Literal["passed", "failed", "skipped"]
+    reason: str
+    seconds: float
+    log: str
+    checks: tuple[CheckResult, ...]
+    tail: tuple[str, ...]
+
+
+class VerifyEntry(Value, frozen=True):
+    """One package of a verification; `incomplete`: a step was skipped; `rejected`: one failed."""
+
+    name: str
+    file: str
+    outcome: Literal["passed", "incomplete", "rejected", "refused", "failed"]
+    version: str | None = None
+    upstream_version: str | None = None
+    engine: str = ""
+    steps: tuple[StepEntry, ...] = ()
+    refusal: Error | None = None
+
+
+class VerifyDocument(Value, frozen=True, kw_only=True):
+    """`xenbump verify --json`."""
+
+    schema: Literal["xenbump.verify/1"] = "xenbump.verify/1"
+    packages: tuple[VerifyEntry, ...]
+
+
 class PullRequestEntry(Value, frozen=True):
     """A pull request, and what was done to it."""
 
@@ -284,4 +317,5 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "hash": Hash,
     "audit": AuditDocument,
     "xsa": Advisories,
+    "verify": VerifyDocument,
 }

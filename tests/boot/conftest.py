@@ -1,0 +1,61 @@
+"""Images of Debian's Xen, kept between runs, and what they are booted with. All boots run one after the other."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from xenbump.verify import image, probe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from xenbump.verify.image import Image
+    from xenbump.verify.probe import Accelerator
+
+_PROGRAMS = (probe.QEMU, "apt-get", "zstd")
+
+
+def made(release: str) -> Image:
+    """An image of the cache, or a new one; without what that takes, the tests are skipped, but never in CI."""
+    missing = [program for program in _PROGRAMS if shutil.which(program) is None]
+    if missing and os.environ.get("CI") == "true":
+        pytest.fail(f"not installed: {', '.join(missing)}")
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    return image.from_debian(release, image.cache_folder(os.environ), print)
+
+
+@pytest.fixture(scope="session")
+def image_417() -> Image:
+    return made("4.17")
+
+
+@pytest.fixture(scope="session")
+def image_420() -> Image:
+    return made("4.20")
+
+
+@pytest.fixture(scope="session")
+def emulation(image_420: Image) -> Accelerator:
+    return probe.probe(image_420.hypervisor, wanted="tcg")
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _marked(consoles: Path) -> Iterator[None]:
+    """Everything that these tests start has a variable by which it is found again."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(consoles))
+        yield
+
+
+@pytest.fixture(scope="session")
+def consoles(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of the consoles; an image in it would be large, so it does not outlive the tests."""
+    folder = tmp_path_factory.mktemp("boots")
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""What runs inside a dom0, against transcripts and on this machine."""
