@@ -17,7 +17,7 @@ gpg|demo|gnupg|signing the example release with a key of its own
 nix-instantiate|test|nix-bin|having Nix parse the edited files
 filterdiff|test|patchutils|comparing the reading of patches with patchutils
 qemu-system-x86_64|test|qemu-system-x86|booting a real Xen
-zstd|test|zstd|unpacking a kernel of Debian's
+zstd|test|zstd|unpacking the kernel that is booted
 shellcheck|test|shellcheck|linting the shell scripts'
 
 # A Python of any origin will do; it is Debian that splits ensurepip off into python3-venv.

@@ -11,7 +11,7 @@ from xenbump.errors import Refusal
 from xenbump.nixlang import Document, apply, parse
 from xenbump.nixlang.find import body
 from xenbump.nixlang.tree import AttrSet
-from xenbump.package import source
+from xenbump.package import digests, source
 from xenbump.package.model import PackageFile
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def said(document: Document, node: AttrSet, fetcher: str = source.GITHUB, itself
     version = source.version(document, node)
     names = source.version_names(document, node, itself)
     revision = source.revision(document, node, version, names)
-    digest, warnings = source.digest(document, node)
+    digest, warnings = digests.read(document, node)
     upstream = source.upstream_version(document, node, names)
     return PackageFile("x", version, revision.tag, fetcher, digest, (), warnings, revision.rev, upstream)
 
@@ -199,7 +199,7 @@ def test_a_revision_that_is_refused(revision: str, code: str) -> None:
     ],
 )
 def test_a_hash_that_is_none_is_told(digest: str, told: str) -> None:
-    found, warnings = source.digest(*opened(f'{{ hash = "{digest}"; }}'))
+    found, warnings = digests.read(*opened(f'{{ hash = "{digest}"; }}'))
     assert found.value == digest
     assert [told in warning and "line 1, column 11" in warning for warning in warnings] == [True] * bool(told)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from xenbump.errors import Refusal
 from xenbump.nixlang.find import bare, bindings, call, dotted, inherits, resolve, walk
 from xenbump.nixlang.tree import Apply, AttrSet, Binding, Expression, Formals, Identifier, Inherit, Lambda
-from xenbump.package import collection, source
+from xenbump.package import collection, digests, source
 from xenbump.package.branches import folder
 from xenbump.package.literals import followed, has, literal, literal_of, shown, value_of
 from xenbump.package.model import Pinned
@@ -155,12 +155,12 @@ def pins(found: Definition) -> tuple[tuple[Pinned, ...], tuple[str, ...]]:
         node = _set_of(document, found.attributes, name)
         if component in pinned:
             raise Refusal("E-AMBIGUOUS", f"{component} is pinned twice", where=document.where(node))
-        rev, digest = literal_of(document, node, "rev"), source.hash_of(document, node)
+        rev, digest = literal_of(document, node, "rev"), digests.of(document, node)
         submodules = None if found.builder is None else _submodules(found.builder, component)
         if submodules is None:
             unread.append(component)
         pinned[component] = Pinned(component, rev, digest, submodules)
-        warnings += source.odd_hash(document, digest, f"the hash of {component}")
+        warnings += digests.odd(document, digest, f"the hash of {component}")
     if unread:
         where = "the builder" if found.builder is None else found.builder.file
         warnings += (f"whether {', '.join(unread)} is fetched with its submodules cannot be read in {where}",)

@@ -22,7 +22,7 @@ from xenbump.nixlang.tree import (
     Select,
     With,
 )
-from xenbump.package import efi, patch_list, patches, source, table
+from xenbump.package import digests, efi, patch_list, patches, source, table
 from xenbump.package.literals import followed, value_of
 from xenbump.package.model import PackageFile, Rewritten
 from xenbump.package.nodes import calls
@@ -144,7 +144,7 @@ def said(document: Document, derivation: Derivation, shape: str) -> PackageFile:
     version = source.version(document, holder)
     source.check(document, derivation.source)
     patched, odd = listed(document, holder, derivation.versions)
-    digest, odd_digest = source.digest(document, arguments)
+    digest, odd_digest = digests.read(document, arguments)
     # A source that stands outside of the set does not see the names in it.
     heads = ((name, name.partition(".")[0]) for name in derivation.versions)
     seen = tuple(name for name, head in heads if visible(document, holder, head) is visible(document, arguments, head))

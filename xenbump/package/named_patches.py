@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from xenbump.errors import Failure
 from xenbump.nixlang import NixSyntaxError, tokenize
 from xenbump.nixlang.lexer import Kind
-from xenbump.package import collection, source
+from xenbump.package import collection, digests
 from xenbump.package.model import Literal
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def odd(used: Used | None, listed: Sequence[Patch]) -> tuple[str, ...]:
             warnings += (f"{what} is no patch that can be read ({where})",)
         for patch in entry.patches:
             digest = Literal(patch.hash or "", place, place)
-            warnings += source.odd_hash(used.collection.document, digest, f"the hash of {what}")
+            warnings += digests.odd(used.collection.document, digest, f"the hash of {what}")
     return warnings
 
 

@@ -11,7 +11,7 @@ from xenbump.hashes import sri
 from xenbump.nixlang.find import bare, bindings, body, call, dotted, resolve
 from xenbump.nixlang.lexer import Kind
 from xenbump.nixlang.tree import AttrSet, Binary, Binding, Expression, Identifier, Inherit, List, Path, String, With
-from xenbump.package import source
+from xenbump.package import digests
 from xenbump.package.model import Literal
 from xenbump.plan.model import Condition, Patch
 
@@ -160,7 +160,7 @@ def _odd(document: Document, element: Expression, patch: Patch) -> tuple[str, ..
     if patch.hash is None or patch.name is not None:
         return ()
     what = f"the hash of {advisory_file(patch.url) or patch.url}"
-    return source.odd_hash(document, Literal(patch.hash, element.start, element.end), what)
+    return digests.odd(document, Literal(patch.hash, element.start, element.end), what)
 
 
 def _followed(document: Document, inner: Expression) -> Expression | None:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xenbump.errors import Refusal
-from xenbump.hashes import sri
 from xenbump.nixlang.edit import Replacement
 from xenbump.nixlang.errors import LINE_BREAK
 from xenbump.nixlang.find import bare, bindings, body, call, dotted, inherits
@@ -20,14 +19,13 @@ from xenbump.nixlang.strings import quote
 from xenbump.nixlang.tree import AttrSet, Binding, Identifier, Interpolation, Lambda, Select, String, Text
 from xenbump.package.lines import BLANKS, add_binding, after_blanks, line_end, line_start, starts_line
 from xenbump.package.literals import followed, has, literal, literal_of, shown, value_of
-from xenbump.package.model import Literal
 from xenbump.upstream.release import base_of, is_version, tag_of
 
 if TYPE_CHECKING:
     from xenbump.nixlang.document import Document
     from xenbump.nixlang.find import Call
     from xenbump.nixlang.tree import Expression
-    from xenbump.package.model import PackageFile
+    from xenbump.package.model import Literal, PackageFile
     from xenbump.plan.model import Target
 
 GITHUB, GIT = "fetchFromGitHub", "fetchgit"
@@ -43,8 +41,6 @@ _KNOWN_ARGUMENTS = {
     GITHUB: frozenset({"owner", "repo", "tag", "rev", "hash", "name"}),
     GIT: frozenset({"url", "tag", "rev", "hash", "name"}),
 }
-_PLACEHOLDER = bytes(32)
-_FAKE = frozenset({"fakeHash", "fakeSha256"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -197,39 +193,6 @@ def version(document: Document, holder: AttrSet) -> Literal:
             where=document.where(found.start),
         )
     return found
-
-
-def digest(document: Document, holder: AttrSet) -> tuple[Literal, tuple[str, ...]]:
-    """The literal of the source hash, and a warning where it is not one hash or a placeholder.
-
-    Raises:
-        Refusal: E-MISSING, E-NOT-LITERAL.
-    """
-    found = hash_of(document, holder)
-    return found, odd_hash(document, found, "the source hash")
-
-
-def hash_of(document: Document, holder: AttrSet) -> Literal:
-    """The literal of a hash, or the placeholder that nixpkgs' library has for one.
-
-    Raises:
-        Refusal: E-MISSING, E-NOT-LITERAL.
-    """
-    value = value_of(document, holder, "hash")
-    name = dotted(value) or ""
-    if name.rpartition(".")[2] in _FAKE and bindings(holder, ["hash"]):
-        return Literal(name, value.start, value.end, quoted=False)
-    return literal_of(document, holder, "hash")
-
-
-def odd_hash(document: Document, found: Literal, what: str) -> tuple[str, ...]:
-    """A warning where a hash is not one SHA-256 in SRI form, or is a placeholder."""
-    decoded = sri.decode(found.value)
-    if decoded is None and found.quoted:
-        return (f"{what} is not one SHA-256 in SRI form ({document.where(found.start)})",)
-    if decoded in {None, _PLACEHOLDER}:
-        return (f"{what} is a placeholder ({document.where(found.start)})",)
-    return ()
 
 
 def revision(document: Document, holder: AttrSet, found: Literal, versions: tuple[str, ...]) -> Revision:

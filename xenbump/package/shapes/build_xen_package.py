@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from xenbump.errors import Refusal
 from xenbump.nixlang.find import bare, body
 from xenbump.nixlang.tree import AttrSet, Binding, Identifier, Select
-from xenbump.package import derivation, efi, patch_list, source
+from xenbump.package import derivation, digests, efi, patch_list, source
 from xenbump.package.literals import shown
 from xenbump.package.model import PackageFile, Rewritten
 from xenbump.package.nodes import calls
@@ -62,7 +62,7 @@ class BuildXenPackage:
         _check(document, holder)
         version = source.version(document, holder)
         listed, odd = derivation.listed(document, holder, built.versions)
-        digest, odd_digest = source.digest(document, holder)
+        digest, odd_digest = digests.read(document, holder)
         revision = source.revision(document, holder, version, built.versions)
         upstream = source.upstream_version(document, holder, built.versions)
         return PackageFile(

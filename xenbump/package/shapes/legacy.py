@@ -14,7 +14,7 @@ from xenbump.errors import Refusal
 from xenbump.hashes import nix32, sri
 from xenbump.nixlang.find import bindings, body, call, visible
 from xenbump.nixlang.tree import AttrSet, Binding
-from xenbump.package import efi, old_patches, source
+from xenbump.package import digests, efi, old_patches, source
 from xenbump.package.literals import has, literal, literal_of, plain, shown, value_of
 from xenbump.package.model import Literal, PackageFile, Rewritten
 from xenbump.package.nodes import sets
@@ -73,7 +73,7 @@ class LegacyShape:
             fetcher=FETCHER,
             hash=digest,
             patches=listed,
-            warnings=odd + source.odd_hash(document, digest, "the source hash"),
+            warnings=odd + digests.odd(document, digest, "the source hash"),
             efi=efi.read(document),
             read_only=True,
         )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from xenbump.errors import Refusal
 from xenbump.nixlang.edit import apply
-from xenbump.package import branches, definition, efi, named_patches, new_branch, patch_list, patches, source
+from xenbump.package import branches, definition, digests, efi, named_patches, new_branch, patch_list, patches, source
 from xenbump.package.beside import Overlay
 from xenbump.package.literals import has
 from xenbump.package.model import PackageFile, Rewritten
@@ -42,7 +42,7 @@ class VersionDefinition:
         found = definition.read(document, beside)
         version = source.version(document, found.attributes)
         branch, _ = definition.branch(found, version.value)
-        digest, odd_digest = source.digest(document, found.xen)
+        digest, odd_digest = digests.read(document, found.xen)
         revision = source.revision(document, found.xen, version, found.versions)
         upstream = source.upstream_version(document, found.attributes, found.versions)
         named = None if found.used is None else found.used.named

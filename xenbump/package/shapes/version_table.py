@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from xenbump.errors import Refusal
 from xenbump.nixlang.find import bare, bindings, body, dotted, resolve, visible
 from xenbump.nixlang.tree import AttrSet, Binding, Formal, Identifier, Lambda, Select
-from xenbump.package import efi, patch_list, patches, source, table
+from xenbump.package import digests, efi, patch_list, patches, source, table
 from xenbump.package.literals import followed, has, literal, plain, shown
 from xenbump.package.model import Literal, PackageFile, Rewritten
 from xenbump.package.nodes import calls
@@ -80,7 +80,7 @@ class VersionTableShape:
         for one in listed_hashes.entries:
             if one.value is not None:
                 what = "the source hash" if one is entry else f"the hash of {one.version}"
-                odd += source.odd_hash(document, use.lookup.whole(one.value), what)
+                odd += digests.odd(document, use.lookup.whole(one.value), what)
         return PackageFile(
             shape=self.key,
             version=version,
