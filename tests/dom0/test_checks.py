@@ -147,6 +147,18 @@ def test_tools_of_another_minor_version_are_named_with_both_versions() -> None:
     assert outcome("version", machine) == ("passed", "the hypervisor calls itself 4.20.2")
 
 
+@pytest.mark.parametrize(
+    ("libraries", "expected"),
+    [
+        ("libxenctrl.so.4.17.0\nlibxenstore.so.4.0\n", ("failed", "tools of Xen 4.17 run on a hypervisor of 4.20")),
+        ("libxenctrl.so.4.20.0\nlibxenstore.so.4.0\n", ("passed", "`xl info` is answered")),
+        ("libxenstore.so.4.0\nlibxenevtchn.so.1.2\n", ("passed", "`xl info` is answered")),
+    ],
+)
+def test_tools_that_answer_all_the_same_are_looked_at(libraries: str, expected: tuple[str, str]) -> None:
+    assert outcome("tools", healthy(("/maps", 0, libraries))) == expected
+
+
 def test_tools_whose_version_is_not_known_are_named_too() -> None:
     found = result("tools", healthy(("xl info", 1, XL_INFO_DENIED), ("/sys/hypervisor", 1, ""), ("/maps", 1, "")))
     assert "the tools do not fit the hypervisor, which calls itself nothing" in found.reason

@@ -16,7 +16,8 @@ SECONDS = 15.0
 # The kernel asks the hypervisor itself, whatever tools there are.
 _VERSION_FILES = "cd /sys/hypervisor/version && echo $(cat major).$(cat minor)$(cat extra)"
 _LIBRARIES = "cat /proc/[0-9]*/maps 2>/dev/null | grep -o 'libxen[a-z]*[-.][-.so]*[0-9][0-9.]*' | sort -u"
-_MINOR = re.compile(r"4\.[0-9]+")
+# Only these libraries have Xen's own version; the others count their interfaces.
+_MINOR = re.compile(r"libxen(?:ctrl|guest|light)[-.](?:so\.)?(4\.[0-9]+)")
 _DOMAIN = re.compile(r"(?P<name>\S.*?)\s+(?P<id>[0-9]+)\s+(?P<memory>[0-9]+)\s+(?P<cpus>[0-9]+)\s+(?P<state>\S+)\s+\S+")
 # Pages that Xen keeps of what dom0 was given.
 _LESS_MIB = 16
@@ -44,13 +45,19 @@ def virtual(machine: Machine) -> frozenset[str]:
 
 def _tools(machine: Machine, _job: Job) -> Found:
     result = machine.run("xl info", timeout=SECONDS)
-    if result.ok and "xen_version" in fields(result.output):
-        return passed("`xl info` is answered", *result.lines[:8])
-    if "Permission denied" not in result.output:
+    info = fields(result.output)
+    answered = result.ok and "xen_version" in info
+    if not answered and "Permission denied" not in result.output:
         return refused("xl info", result)
-    hypervisor = machine.run(_VERSION_FILES, timeout=SECONDS).output.strip()
     libraries = machine.run(_LIBRARIES, timeout=SECONDS).lines
-    minors = sorted({match.group() for line in libraries if (match := _MINOR.search(line))})
+    minors = sorted({match[1] for line in libraries if (match := _MINOR.search(line))})
+    if answered:
+        minor = ".".join(info["xen_version"].split(".")[:2])
+        if minors and minor not in minors:
+            # `xl info` works all the same with some pairs; guests do not.
+            return failed(f"tools of Xen {', '.join(minors)} run on a hypervisor of {minor}", *libraries[:4])
+        return passed("`xl info` is answered", *result.lines[:8], *libraries[:4])
+    hypervisor = machine.run(_VERSION_FILES, timeout=SECONDS).output.strip()
     whose = f"tools of Xen {', '.join(minors)}" if minors else "the tools"
     return failed(
         f"`xl info` is refused with `Permission denied`: {whose} do not fit the hypervisor, which calls itself "
