@@ -257,9 +257,11 @@ def test_the_family_outlives_a_plain_kill(tmp_path: Path) -> None:
 # Starts a program that writes its id and waits; the one who started it then waits as well, or goes at once.
 LEASHED = """
 import sys, time
+import signal
 from xenbump.process import start
+leash = signal.SIGKILL if sys.argv[2] == "leashed" else None
 code = "import os, sys, time; open(sys.argv[1], 'w').write(f'{os.getpid()}\\\\n'); time.sleep(60)"
-with start([sys.executable, "-c", code, sys.argv[1]], dies_with_parent=sys.argv[2] == "leashed"):
+with start([sys.executable, "-c", code, sys.argv[1]], dies_with_parent=leash):
     time.sleep(60)
 """
 
@@ -283,21 +285,23 @@ def test_without_that_it_outlives_its_parent(tmp_path: Path) -> None:
 
 def test_a_parent_that_has_ended_before_the_program_began() -> None:
     # Whoever is asked for is not this process, as when the parent has gone and another one has taken its place.
-    done = subprocess.run([*python(process._LEASH), "1", "echo", "here"], capture_output=True, check=False)
+    done = subprocess.run([*python(process._LEASH), "9", "1", "echo", "here"], capture_output=True, check=False)
     assert (done.returncode, done.stdout) == (0, b"")
 
 
 def test_a_leashed_program_is_like_any_other(tmp_path: Path) -> None:
-    assert run(["cat"], stdin=b"abc", dies_with_parent=True).stdout == b"abc"
-    told = run(python("import os; print(os.getsid(0) == os.getpid() == os.getpgid(0))"), dies_with_parent=True)
+    assert run(["cat"], stdin=b"abc", dies_with_parent=signal.SIGKILL).stdout == b"abc"
+    told = run(
+        python("import os; print(os.getsid(0) == os.getpid() == os.getpgid(0))"), dies_with_parent=signal.SIGKILL
+    )
     assert told.stdout == b"True\n"
     with pytest.raises(Failure) as caught:
-        run(["no-such-program"], dies_with_parent=True)
+        run(["no-such-program"], dies_with_parent=signal.SIGKILL)
     assert caught.value.code == "E-PROGRAM-MISSING"
     (tmp_path / "broken").write_bytes(b"\x7fELF")
     (tmp_path / "broken").chmod(0o755)
     with pytest.raises(Failure, match="Exec format error") as caught:
-        run([str(tmp_path / "broken")], dies_with_parent=True)
+        run([str(tmp_path / "broken")], dies_with_parent=signal.SIGKILL)
     assert caught.value.code == "E-PROGRAM-FAILED"
 
 
@@ -306,7 +310,7 @@ def test_errors_go_where_they_are_wanted_and_files_are_handed_on(tmp_path: Path)
     with (tmp_path / "errors").open("w+b") as errors, (tmp_path / "given").open() as given:
         number = given.fileno()
         argv = ["sh", "-c", f"cat /proc/self/fd/{number}; echo told >&2"]
-        with start(argv, keep=(number,), dies_with_parent=True, errors=errors) as program:
+        with start(argv, keep=(number,), dies_with_parent=signal.SIGKILL, errors=errors) as program:
             assert program.stdout is not None
             assert program.stdout.read() == b"given"
     assert (tmp_path / "errors").read_text() == "told\n"

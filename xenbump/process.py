@@ -52,16 +52,19 @@ _DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin:/run/current-system/sw/bin"
 _GRACE_SECONDS = 2.0
 _POLL_SECONDS = 0.01
 _TAIL_BYTES = 4000
-# Becomes the program, after it has asked the kernel (prctl(2), PR_SET_PDEATHSIG) to be killed with the one that started
-# it. That one may have ended before the question: then nobody is there whose death could be told.
+# Becomes the program, after it has asked the kernel (prctl(2), PR_SET_PDEATHSIG) for a signal when the one that started
+# it ends. That one may have ended before the question: then nobody is there whose death could be told.
 _LEASH = """\
-import ctypes, os, signal, sys
-ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-if os.getppid() == int(sys.argv[1]):
+import ctypes, os, sys
+try:
+    ctypes.CDLL(None).prctl(1, int(sys.argv[1]))
+except AttributeError:
+    pass
+if os.getppid() == int(sys.argv[2]):
     try:
-        os.execvp(sys.argv[2], sys.argv[2:])
+        os.execvp(sys.argv[3], sys.argv[3:])
     except OSError as error:
-        sys.exit(f"{sys.argv[2]}: {error.strerror}")
+        sys.exit(f"{sys.argv[3]}: {error.strerror}")
 """
 
 
@@ -90,14 +93,14 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def _spawn(
-    argv: Sequence[str], *, cwd: Path | None, env: Mapping[str, str] | None, leashed: bool, **files: Any
+    argv: Sequence[str], *, cwd: Path | None, env: Mapping[str, str] | None, leash: signal.Signals | None, **files: Any
 ) -> subprocess.Popen[bytes]:
     variables = environment(env)
     command = list(argv)
-    if leashed:
+    if leash is not None:
         if shutil.which(argv[0], path=variables["PATH"]) is None:
             raise _missing(argv[0])
-        command = [sys.executable, "-I", "-S", "-c", _LEASH, str(os.getpid()), *argv]
+        command = [sys.executable, "-I", "-S", "-c", _LEASH, str(int(leash)), str(os.getpid()), *argv]
     try:
         return subprocess.Popen(command, cwd=cwd, env=variables, start_new_session=True, **files)
     except FileNotFoundError as error:
@@ -145,7 +148,7 @@ def run(
     timeout: float = 60.0,
     check: bool = True,
     keep: Sequence[int] = (),
-    dies_with_parent: bool = False,
+    dies_with_parent: signal.Signals | None = None,
 ) -> Completed:
     """Run a program to its end.
 
@@ -157,7 +160,7 @@ def run(
         timeout: seconds of wall-clock time; then it is ended with its children.
         check: whether an exit status other than 0 is an error.
         keep: open files that it gets besides the three usual ones, such as a lock that it is to hold as well.
-        dies_with_parent: it is killed when the calling thread ends, however that ends; its children are not.
+        dies_with_parent: the signal that it gets, its children not, when the calling thread ends, however that ends.
 
     Returns:
         The ended program, with its output.
@@ -166,7 +169,7 @@ def run(
         Failure: E-PROGRAM-MISSING, E-PROGRAM-FAILED (with the end of its stderr) or E-TIMEOUT.
     """
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    process = _spawn(argv, cwd=cwd, env=env, leashed=dies_with_parent, pass_fds=keep, **pipes)
+    process = _spawn(argv, cwd=cwd, env=env, leash=dies_with_parent, pass_fds=keep, **pipes)
     try:
         stdout, stderr = process.communicate(stdin, timeout=timeout)
     except subprocess.TimeoutExpired as error:
@@ -200,7 +203,7 @@ def start(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     keep: Sequence[int] = (),
-    dies_with_parent: bool = False,
+    dies_with_parent: signal.Signals | None = None,
     errors: IO[bytes] | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Start a program to converse with: `stdin` and `stdout` are pipes, `stderr` goes to a nameless file.
@@ -213,7 +216,7 @@ def start(
         cwd: the folder it runs in.
         env: variables added to `environment()`.
         keep: open files that it gets besides the three usual ones.
-        dies_with_parent: it is killed when the calling thread ends, however that ends; its children are not.
+        dies_with_parent: the signal that it gets, its children not, when the calling thread ends, however that ends.
         errors: an open file that `stderr` goes to instead.
 
     Raises:
@@ -222,7 +225,7 @@ def start(
     with tempfile.TemporaryFile() as nameless:
         stderr = nameless if errors is None else errors
         files = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": stderr, "pass_fds": keep}
-        process = _spawn(argv, cwd=cwd, env=env, leashed=dies_with_parent, **files)
+        process = _spawn(argv, cwd=cwd, env=env, leash=dies_with_parent, **files)
         try:
             yield process
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from xenbump.errors import Refusal
 from xenbump.package import rewrite
 from xenbump.plan.model import Addition, Drop, Patch, PatchChange, Plan, Target
 
@@ -50,6 +52,15 @@ stdenv.mkDerivation (finalAttrs: {{
 def read(text: str | bytes) -> Subject:
     content = text if isinstance(text, bytes) else text.encode()
     return rewrite.read(content, name="xen", file=FILE, attribute="xen")
+
+
+def refused(text: str, code: str) -> Refusal:
+    """What a file is refused with: by this code, with line and column."""
+    with pytest.raises(Refusal) as caught:
+        read(text)
+    assert caught.value.code == code, str(caught.value)
+    assert re.fullmatch(rf"{FILE}, line \d+, column \d+(?: and line \d+, column \d+)?", caught.value.where)
+    return caught.value
 
 
 def release(version: str = "4.20.4") -> Target:

@@ -114,7 +114,8 @@ def listing(text: str) -> list[tuple[Patch, str]]:
     return [
         (patch, document.text(element))
         for part in patches.parts(document, holder, ["finalAttrs.version"])
-        for patch, element in zip(patches.in_part(document, part), part.elements or (), strict=True)
+        for found, element in zip(part.patches, part.elements or (), strict=True)
+        for patch in found
     ]
 
 

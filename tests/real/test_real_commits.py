@@ -6,7 +6,6 @@ XENBUMP_REAL_XEN names a bare repository that has Xen's tags and branches as of 
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
@@ -16,12 +15,12 @@ from xenbump.hashes import patch
 from xenbump.process import run
 from xenbump.upstream import history, release
 from xenbump.upstream.commits import origins
-from xenbump.upstream.repository import Repository
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from xenbump.upstream.model import Listing
+    from xenbump.upstream.repository import Repository
 
 T = TypeVar("T")
 REAL = os.environ.get("XENBUMP_REAL_XEN", "")
@@ -38,23 +37,6 @@ class Forgetful:
 
     def step(self, package: str, name: str, given: object, kind: type[T], work: Callable[[], T]) -> T:  # noqa: ARG002
         return work()
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[GitServer]:
-    with GitServer() as running:
-        running.mount("xen.git", Path(REAL))
-        yield running
-
-
-@pytest.fixture(scope="module")
-def repository(server: GitServer, tmp_path_factory: pytest.TempPathFactory) -> Repository:
-    return Repository([server.url("xen.git")], tmp_path_factory.mktemp("cache"))
-
-
-@pytest.fixture(scope="module")
-def listing(repository: Repository) -> Listing:
-    return repository.listing()
 
 
 def git(*arguments: str) -> str:

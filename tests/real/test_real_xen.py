@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +15,6 @@ import pytest
 from tests.plan.support import subject
 from tests.upstream.support import DATA
 from xenbump.config import PROJECT_KEY
-from xenbump.demo.git_server import GitServer
 from xenbump.errors import Refusal
 from xenbump.plan.target import choose
 from xenbump.upstream import release, tree
@@ -24,8 +22,9 @@ from xenbump.upstream.repository import Repository
 from xenbump.upstream.signature import Trust, load_trust
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
+    from xenbump.demo.git_server import GitServer
     from xenbump.upstream.model import Listing
 
 REAL = os.environ.get("XENBUMP_REAL_XEN", "")
@@ -33,23 +32,6 @@ pytestmark = pytest.mark.skipif(not REAL, reason="XENBUMP_REAL_XEN is not set")
 
 HASHES: dict[str, dict[str, str]] = json.loads((DATA / "source-hashes.json").read_text())
 MEGABYTE = 1_000_000
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[GitServer]:
-    with GitServer() as running:
-        running.mount("xen.git", Path(REAL))
-        yield running
-
-
-@pytest.fixture(scope="module")
-def repository(server: GitServer, tmp_path_factory: pytest.TempPathFactory) -> Repository:
-    return Repository([server.url("xen.git")], tmp_path_factory.mktemp("cache"))
-
-
-@pytest.fixture(scope="module")
-def listing(repository: Repository) -> Listing:
-    return repository.listing()
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ holds. What checks ask is always a command for `sh`, so that they need not know 
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import math
 import os
@@ -76,12 +77,12 @@ class Machine(Protocol):
         """
 
 
-class Waiting:
+class Waiting(abc.ABC):
     """The two waits, made of `run`; a machine inherits them."""
 
+    @abc.abstractmethod
     def run(self, command: str, *, timeout: float) -> Result:
         """Run a command; see `Machine`."""
-        raise NotImplementedError
 
     def wait_for_unit(self, name: str, timeout: float) -> bool:
         """Wait for a unit; see `Machine`."""

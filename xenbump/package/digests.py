@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from xenbump.nixlang.document import Document
     from xenbump.nixlang.tree import AttrSet
 
-_PLACEHOLDER = bytes(32)
 _FAKE = frozenset({"fakeHash", "fakeSha256"})
 
 
@@ -42,9 +41,8 @@ def of(document: Document, holder: AttrSet) -> Literal:
 
 def odd(document: Document, found: Literal, what: str) -> tuple[str, ...]:
     """A warning where a hash is not one SHA-256 in SRI form, or is a placeholder."""
-    decoded = sri.decode(found.value)
-    if decoded is None and found.quoted:
+    if sri.is_hash(found.value):
+        return ()
+    if sri.decode(found.value) is None and found.quoted:
         return (f"{what} is not one SHA-256 in SRI form ({document.where(found.start)})",)
-    if decoded in {None, _PLACEHOLDER}:
-        return (f"{what} is a placeholder ({document.where(found.start)})",)
-    return ()
+    return (f"{what} is a placeholder ({document.where(found.start)})",)

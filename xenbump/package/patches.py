@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from xenbump.errors import Refusal
+from xenbump.hashes import patch as hashing
 from xenbump.hashes import sri
 from xenbump.nixlang.find import bare, bindings, body, call, dotted, resolve
 from xenbump.nixlang.lexer import Kind
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from xenbump.nixlang.document import Document
 
-FETCHERS = frozenset({"fetchpatch", "fetchpatch2", "fetchurl"})
+FETCHERS = frozenset(hashing.FETCHERS)
 _CONDITIONAL = frozenset({"optionals", "optional"})
 _COMPARISONS = frozenset({"versionOlder", "versionAtLeast"})
 _FLATTEN = "flatten"
@@ -147,12 +148,6 @@ def parts(document: Document, node: AttrSet, versions: Collection[str], named: N
         else:
             found.append(_part(document, operand, versions, named))
     return tuple(found)
-
-
-def in_part(document: Document, part: Part) -> list[Patch]:
-    """The patches of one part, in order."""
-    del document
-    return [patch for patches in part.patches for patch in patches]
 
 
 def _odd(document: Document, element: Expression, patch: Patch) -> tuple[str, ...]:

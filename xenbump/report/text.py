@@ -22,7 +22,6 @@ from xenbump.outcomes import (
 from xenbump.plan.model import Verdict
 from xenbump.publish import summary
 from xenbump.publish.markup import clipped, plain
-from xenbump.report import verification
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,6 +55,8 @@ def outcome(value: Outcome) -> list[str]:
             first = f"{subject.name}: {subject.version}: {count} open, and no newer release is there ({subject.file})"
             return [first, *_support(support), *_open(decisions), *_warnings(subject.warnings)]
         case Verified(_, evidence):
+            from xenbump.report import verification  # noqa: PLC0415 - its XML is what no other command needs
+
             return verification.lines(evidence)
         case Stopped(package, _, error):
             return [f"{package}: {error.kind}: {error}"]

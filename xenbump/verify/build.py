@@ -246,7 +246,9 @@ def _run(command: list[str], folder: Path, log: _Log, deadline: float) -> tuple[
     with (
         open(reading, "rb", buffering=0) as said,  # noqa: PTH123 - not a path
         open(writing, "wb") as errors,  # noqa: PTH123 - the same
-        process.start(command, cwd=folder, env=nix.environment(), errors=errors) as running,
+        process.start(
+            command, cwd=folder, env=nix.environment(), errors=errors, dies_with_parent=nix.DIES_BY
+        ) as running,
     ):
         errors.close()  # or the pipe would have no end
         if running.stdin is not None:

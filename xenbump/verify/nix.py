@@ -9,14 +9,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
-import sys
+import signal
 from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from xenbump import process
-from xenbump.errors import Failure, UsageError
+from xenbump.errors import UsageError
 from xenbump.verify import nixlog, nixstate
 
 if TYPE_CHECKING:
@@ -26,17 +25,8 @@ _FEATURES = ("--extra-experimental-features", "nix-command flakes")
 # Behind the user's options: `-L` among them would choose another format.
 _LOG_FORMAT = ("--log-format", "internal-json")
 _HANDED_ON = re.compile(r"NIX_\w+|NIXPKGS_\w+|XDG_(?:CONFIG|CACHE|DATA|STATE)_HOME|XDG_CONFIG_DIRS")
-# Becomes Nix, after it has asked the kernel (prctl(2), PR_SET_PDEATHSIG) to be told when the thread that started it
-# ends, however that is. It must be a signal on which Nix ends its builders: one that is killed leaves them behind.
-_LEASH = """\
-import ctypes, os, signal, sys
-try:
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
-except AttributeError:
-    pass
-if os.getppid() == int(sys.argv[1]):
-    os.execvp(sys.argv[2], sys.argv[2:])
-"""
+# When xenbump ends, however that is, Nix gets a signal on which it ends its builders: one that is killed leaves them.
+DIES_BY = signal.SIGTERM
 _ATTRIBUTE = re.compile(r"[A-Za-z_\"][^\s#^]*")
 _FLAKE = re.compile(r"[^\s#-][^\s#]*")
 
@@ -71,20 +61,13 @@ class Buildable:
             )
 
     def command(self, name: str, *arguments: str, outputs: tuple[str, ...] = ()) -> list[str]:
-        """The command line of `nix build` or `nix eval` for the package, or for some of its outputs.
-
-        Raises:
-            Failure: E-PROGRAM-MISSING.
-        """
-        if shutil.which("nix", path=process.environment()["PATH"]) is None:
-            raise Failure("E-PROGRAM-MISSING", "`nix` is needed and was not found on PATH", remedy="install `nix`")
+        """The command line of `nix build` or `nix eval` for the package, or for some of its outputs."""
         paths = [f"{self.attribute}.{output}" for output in outputs] or [self.attribute]
         if self.nixpkgs:
             what = ["-f", ".", *paths]
         else:
             what = ["--no-write-lock-file", *(f"{self.flake}#{path}" for path in paths)]
-        nix = ["nix", *_FEATURES, name, *arguments, *self.options, *_LOG_FORMAT, *what]
-        return [sys.executable, "-I", "-S", "-c", _LEASH, str(os.getpid()), *nix]
+        return ["nix", *_FEATURES, name, *arguments, *self.options, *_LOG_FORMAT, *what]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +95,9 @@ def evaluate(wanted: Buildable, function: str, *, timeout: float) -> Evaluated:
         Failure: E-PROGRAM-MISSING, E-PROGRAM-FAILED (Nix cannot be started), E-TIMEOUT.
     """
     command = wanted.command("eval", "--json", "--apply", function)
-    done = process.run(command, cwd=wanted.folder, env=environment(), timeout=timeout, check=False)
+    done = process.run(
+        command, cwd=wanted.folder, env=environment(), timeout=timeout, check=False, dies_with_parent=DIES_BY
+    )
     if done.status == 0:
         try:
             return Evaluated(json.loads(done.stdout))

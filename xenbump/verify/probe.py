@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import selectors
+import signal
 import tempfile
 import time
 from dataclasses import dataclass
@@ -91,7 +92,7 @@ def said_version(hypervisor: Path, accelerator: Accelerator, seconds: float) -> 
     """The version that a hypervisor prints when it is started without a dom0, or why it printed none in that time."""
     argv = [QEMU, *accelerator.arguments, *MACHINE, "-m", "256", "-kernel", str(hypervisor), "-append", _OPTIONS]
     watch = Watch(time.monotonic())
-    with tempfile.TemporaryFile() as errors, start(argv, dies_with_parent=True, errors=errors) as qemu:
+    with tempfile.TemporaryFile() as errors, start(argv, dies_with_parent=signal.SIGKILL, errors=errors) as qemu:
         try:
             open_still = listen(
                 qemu.stdout.fileno() if qemu.stdout else -1, watch, lambda: bool(watch.version), seconds

@@ -10,6 +10,7 @@ import contextlib
 import os
 import selectors
 import shutil
+import signal
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -135,7 +136,9 @@ def boot(
             ) from error
         errors = stack.enter_context(tempfile.TemporaryFile())
         argv = command(image, kernel.fileno(), initrd, accelerator=accelerator, memory=memory)
-        qemu = stack.enter_context(start(argv, keep=(kernel.fileno(), initrd), dies_with_parent=True, errors=errors))
+        qemu = stack.enter_context(
+            start(argv, keep=(kernel.fileno(), initrd), dies_with_parent=signal.SIGKILL, errors=errors)
+        )
         # Registered last, so done first: nobody has to ask a machine politely that is thrown away.
         stack.callback(qemu.kill)
         session = _Session(image, memory, log, limits=limits or Limits(), progress=progress, job=job)

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.package.support import (
-    FILE,
     FIXTURES,
     NEW_HASH,
     OLD_HASH,
@@ -21,6 +20,7 @@ from tests.package.support import (
     plan_for,
     plan_to,
     read,
+    refused,
     release,
     rewritten,
     tip,
@@ -55,14 +55,6 @@ OVERLAY = f"""final: prev: {{
 def changed(old: str, new: str, text: str = FIXTURE) -> str:
     assert text.count(old) == 1, old
     return text.replace(old, new)
-
-
-def refused(text: str, code: str) -> Refusal:
-    with pytest.raises(Refusal) as caught:
-        read(text)
-    assert caught.value.code == code, str(caught.value)
-    assert re.fullmatch(rf"{FILE}, line \d+, column \d+(?: and line \d+, column \d+)?", caught.value.where)
-    return caught.value
 
 
 def test_what_the_fixture_says() -> None:
