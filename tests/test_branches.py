@@ -16,7 +16,7 @@ from xenbump.demo.xen_tree import Pins
 from xenbump.hashes import patch as hashing
 from xenbump.journal import Journal
 from xenbump.outcomes import Planned, Published, Stopped, UpToDate, Written
-from xenbump.pipeline import hash_of, opened
+from xenbump.pipeline import Wish, hash_of, opened
 from xenbump.process import run
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.worlds import Stage
-    from xenbump.config import Package
     from xenbump.outcomes import Outcome
     from xenbump.pipeline import Pipeline
+    from xenbump.settings import Package
 
 NAMES = ("qemu", "seabios", "ovmf", "minios", "ipxe")
 WHO = {"GIT_AUTHOR_NAME": "Demo", "GIT_AUTHOR_EMAIL": "demo@localhost", "GIT_AUTHOR_DATE": "1767614400 +0000"}
@@ -289,14 +289,14 @@ def test_a_branch_comes(place: Place) -> None:
     assert "latest = true;" in texts["xen/4.21/default.nix"]
     assert "xen_4_21 = callPackage ./4.21 { };" in texts[folders.LISTING]
     assert "xen = xen_4_21;" in texts[folders.LISTING]
-    published = place.do(lambda pipeline, one: pipeline.publish(one, "", dry_run=False))
+    published = place.do(lambda pipeline, one: pipeline.publish(one, Wish()))
     assert isinstance(published, Published), published
     assert published.message.title == "xen: init 4.21 at 4.21.2"
     assert published.branch == "xenbump/xen-4.21"
     world = place.stage.world
     listed = world.in_packages("ls-tree", "-r", "--name-only", published.commit).splitlines()
     assert {"xen/4.21/default.nix", "xen/4.21/0001-script-paths.patch"} <= set(listed)
-    again = place.do(lambda pipeline, one: pipeline.publish(one, "", dry_run=False))
+    again = place.do(lambda pipeline, one: pipeline.publish(one, Wish()))
     assert isinstance(again, Published)
     assert (again.action, again.commit) == ("unchanged", published.commit)
 

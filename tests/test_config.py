@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import rich.pretty
 
-from xenbump.config import PROJECT_KEY, PUBLIC_GIT, PUBLIC_MIRROR, Config, Package, find, load, load_or_default
+from xenbump.config import Config, find, load, load_or_default
 from xenbump.errors import UsageError
+from xenbump.settings import PROJECT_KEY, PUBLIC_GIT, PUBLIC_MIRROR, Package
 
 TOKEN = "github_pat_that_nobody_may_see"
 SMALL = """\

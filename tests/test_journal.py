@@ -318,3 +318,32 @@ def test_a_state_folder_that_cannot_be_made(tmp_path: Path) -> None:
         with pytest.raises(Failure) as caught:
             Journal(folder).last_checked("xen")
         assert (caught.value.code, caught.value.where) == ("E-STATE", str(folder))
+
+
+def test_facts_are_kept_for_later_runs(journal: Journal) -> None:
+    with journal.run("run") as run:
+        assert run.recall("closed", "xen") is None
+        run.remember("closed", "xen", "https://github.example/1")
+        run.remember("closed", "xen", "https://github.example/2")
+        run.remember("noted", "xen", "3")
+    with journal.run("run") as run:
+        assert run.recall("closed", "xen") == "https://github.example/2"
+        assert run.recall("noted", "xen") == "3"
+        assert run.recall("noted", "other") is None
+
+
+def test_evidence_is_kept_newest_first(journal: Journal) -> None:
+    with journal.run("run") as run:
+        run.proved("xen", "4.20.2", {"package.nix": "a"}, "{}", ["first"])
+        run.proved("xen", "4.20.3", {"package.nix": "b"}, "{}", ["second"])
+        run.proved("other", "4.20.3", {"package.nix": "b"}, "{}", ["third"])
+    with journal.run("run") as run:
+        found = list(run.proofs("xen", list[str]))
+        assert [(one.contents, one.evidence) for one in found] == [
+            ({"package.nix": "b"}, ["second"]),
+            ({"package.nix": "a"}, ["first"]),
+        ]
+        assert [one.evidence for one in run.proofs("xen", list[str], "4.20.2")] == [["first"]]
+        assert found[0].at == pytest.approx(time.time(), abs=60)
+        # What another program wrote is left out.
+        assert list(run.proofs("xen", list[int])) == []

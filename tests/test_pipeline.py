@@ -19,7 +19,7 @@ from xenbump.errors import Failure, Refusal, UsageError, XenbumpError
 from xenbump.journal import Journal
 from xenbump.outcomes import NewerRelease, Outcome, Planned, Published, Stopped, UpToDate, Written
 from xenbump.package import files
-from xenbump.pipeline import Pipeline, hash_of
+from xenbump.pipeline import Pipeline, Wish, hash_of
 from xenbump.publish import message
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.worlds import Stage
-    from xenbump.config import Package
     from xenbump.demo.github_server import Exchange
+    from xenbump.settings import Package
 
 __all__ = ["shared", "stage"]
 
@@ -151,7 +151,7 @@ def test_a_bump_outside_of_any_checkout(stage: Stage, tmp_path: Path) -> None:
     with Journal(config.state).run("bump") as run:
         pipeline = Pipeline(config, run, lambda _: None)
         assert code(pipeline.bump(config.packages[0], "", commit=True)) == "E-NOT-CHECKOUT"
-        assert code(pipeline.publish(config.packages[0], "", dry_run=False)) == "E-NOT-CHECKOUT"
+        assert code(pipeline.publish(config.packages[0], Wish())) == "E-NOT-CHECKOUT"
         assert (tmp_path / FILE).read_bytes() == stage.world.package.read_bytes()
         assert isinstance(pipeline.bump(config.packages[0], "", commit=False), Written)
 
@@ -216,7 +216,7 @@ def two(stage: Stage, text: str) -> None:
 
 def test_one_package_s_refusal_does_not_stop_the_other(stage: Stage) -> None:
     two(stage, "{ }")
-    first, second = doing(stage, lambda pipeline, one: pipeline.publish(one, "", dry_run=False))
+    first, second = doing(stage, lambda pipeline, one: pipeline.publish(one, Wish()))
     assert code(first) == "E-SHAPE-UNKNOWN"
     assert isinstance(second, Published)
     assert common.status([first, second]) == common.REFUSED
@@ -225,7 +225,7 @@ def test_one_package_s_refusal_does_not_stop_the_other(stage: Stage) -> None:
 
 def test_two_packages_get_two_pull_requests(stage: Stage) -> None:
     two(stage, stage.world.package.read_text())
-    outcomes = doing(stage, lambda pipeline, one: pipeline.publish(one, "", dry_run=False))
+    outcomes = doing(stage, lambda pipeline, one: pipeline.publish(one, Wish()))
     assert [outcome.action for outcome in outcomes if isinstance(outcome, Published)] == ["opened", "opened"]
     assert [pull.head.branch for pull in stage.pulls] == ["xenbump/other-4.20", BRANCH]
     assert stage.world.in_packages("diff-tree", "-r", "--name-only", "master", "xenbump/other-4.20") == "pkgs/other.nix"

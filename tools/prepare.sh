@@ -8,7 +8,7 @@ set -eu
 PYTHON=${PYTHON:-python3}
 group=${1:?usage: tools/prepare.sh demo|test}
 
-# program | first group that wants it | Debian package | what is left out without it
+# program | first group that wants it | Debian packages | what is left out without it
 # `test` wants all that `demo` wants; `python` stands for "$PYTHON" and what it has to be able to do.
 table='git|demo|git|needed
 python|demo|python3-venv|needed
@@ -18,6 +18,10 @@ nix-instantiate|test|nix-bin|having Nix parse the edited files
 filterdiff|test|patchutils|comparing the reading of patches with patchutils
 qemu-system-x86_64|test|qemu-system-x86|booting a real Xen
 zstd|test|zstd|unpacking the kernel that is booted
+gcc|test|gcc libc6-dev|building a real Xen
+make|test|make|building a real Xen
+flex|test|flex|building a real Xen
+bison|test|bison|building a real Xen
 shellcheck|test|shellcheck|linting the shell scripts'
 
 # A Python of any origin will do; it is Debian that splits ensurepip off into python3-venv.
@@ -32,6 +36,8 @@ has() {
         python) check_python ;;
         # Debian lets gpg be installed without the agent that holds the secret keys.
         gpg) command -v gpg && command -v gpg-agent ;;
+        # And the compiler without the C library's headers.
+        gcc) echo '#include <stdio.h>' | gcc -x c -fsyntax-only - ;;
         *) command -v "$1" ;;
     esac >/dev/null 2>&1
 }
@@ -46,7 +52,7 @@ look() {
             needed="$needed $program"
         else
             missing="$missing, $program"
-            losses="$losses; $loss"
+            case $losses in *"$loss"*) ;; *) losses="$losses; $loss" ;; esac
         fi
     done <<TABLE
 $table

@@ -20,9 +20,10 @@ from xenbump.xen import Xen
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from xenbump.config import Config, Package
+    from xenbump.config import Config
     from xenbump.journal import Run
     from xenbump.plan.model import Decision
+    from xenbump.settings import Package
     from xenbump.upstream.index import Entry
     from xenbump.upstream.library import Listed
 

@@ -2,140 +2,46 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import msgspec
 
 from xenbump.errors import UsageError
+from xenbump.settings import File, GitHub, Package, Upstream, Verify, expanded
 from xenbump.toml_lines import line_of
-from xenbump.upstream.git import check_address, is_path
+from xenbump.upstream.git import check_address
 from xenbump.upstream.release import is_branch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 FILE_NAME = "xenbump.toml"
-PUBLIC_GIT = "https://xenbits.xenproject.org/git-http/xen.git"
-PUBLIC_MIRROR = "https://github.com/xen-project/xen"
-PROJECT_KEY = "23E3222C145F4475FA8060A783FE14C957E82BD9"
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+")
+_REVIEWER = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*(/[A-Za-z0-9._-]+)?")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 # msgspec ends a message with the place in a path of its own: `… - at `$.package[0].file``.
 _PLACE = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>[^`]*)`)?$", re.DOTALL)
 _UNKNOWN_KEY = re.compile(r"unknown field `(?P<key>[^`]+)`")
 
 
-class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
-    """A table of the file: frozen, and an unknown key in it is an error."""
+class App(msgspec.Struct, frozen=True):
+    """A GitHub App that acts: its number, its private key (PEM), its installation (empty: that of the repository)."""
 
+    id: str
+    key: str
+    installation: str = ""
 
-class Upstream(_Table, frozen=True):
-    """Where Xen is published and whose signature counts."""
+    def __repr__(self) -> str:
+        return f"App(id={self.id!r})"
 
-    git: str = PUBLIC_GIT
-    mirrors: tuple[str, ...] | None = None
-    xsa: str = "https://xenbits.xen.org/xsa/"
-    keyring: str = ""
-    fingerprints: tuple[str, ...] = (PROJECT_KEY,)
-    # Where to have the components from, by name (`qemu`) or by the address that a tree leads to; else as a tree says.
-    components: dict[str, str] = {}
-
-    def component_addresses(self, folder: Path) -> dict[str, str]:
-        """`components`, a relative path starting from `folder`."""
-        return {
-            name: str(folder / _expanded(address)) if is_path(address) else address
-            for name, address in self.components.items()
-        }
-
-    def addresses(self, folder: Path) -> tuple[str, ...]:
-        """Where the repository can be had, in order; a relative path starts from `folder`.
-
-        Without configured mirrors, the public one stands behind the public repository only: whoever names a
-        repository of their own does not want another one asked.
-        """
-        mirrors = self.mirrors
-        if mirrors is None:
-            mirrors = (PUBLIC_MIRROR,) if self.git == PUBLIC_GIT else ()
-        return tuple(
-            str(folder / _expanded(address)) if is_path(address) else address for address in (self.git, *mirrors)
-        )
-
-
-class Package(_Table, frozen=True):
-    """One package file."""
-
-    name: str
-    file: str
-    attribute: str = ""
-    track: str = "branch"
-    strategy: Literal["patches", "stable-tip", "always-stable-tip"] = "patches"
-    efi: Literal["keep"] | bool = "keep"
-    # What a person has decided on advisories, with the reason, by number: nothing is added or dropped for those.
-    decided: dict[str, str] = {}
-    # What becomes of a branch past its security support when a new one is added beside it.
-    retire: Literal["keep", "mark", "remove"] = "keep"
-
-
-class Verify(_Table, frozen=True):
-    """What is verified, and with which options of Nix."""
-
-    steps: tuple[Literal["build", "outputs", "meta", "dom0", "xtf", "guests"], ...] = (
-        "build",
-        "outputs",
-        "meta",
-        "dom0",
-        "xtf",
-    )
-    flake: str = "."
-    nixpkgs: bool = False
-    nix_options: tuple[str, ...] = ()
-    xtf_baseline: str = ""
-    # The folder of an image to boot; empty: one of Debian's Xen of the same release line is made.
-    image: str = ""
-    # The folder of a built XTF; empty: XENBUMP_XTF.
-    xtf: str = ""
-    build_minutes: int = 120
-
-
-class Labels(_Table, frozen=True):
-    """Labels of a pull request: those of each, and those of one that brings patches of advisories."""
-
-    always: tuple[str, ...] = ()
-    security: tuple[str, ...] = ()
-
-
-class GitHub(_Table, frozen=True):
-    """Where pull requests go."""
-
-    repository: str = ""
-    fork: str = ""
-    base: str = "master"
-    remote: str = ""
-    draft: bool = True
-    labels: Labels = Labels()
-    operator: str = ""
-
-
-class State(_Table, frozen=True):
-    """Where the journal and the cache lie."""
-
-    directory: str = ""
-
-
-class _File(_Table, frozen=True):
-    """The whole file."""
-
-    package: tuple[Package, ...] = ()
-    upstream: Upstream = Upstream()
-    verify: Verify = Verify()
-    github: GitHub = GitHub()
-    state: State = State()
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """What rich shows; msgspec's own would show the key."""
+        return [("id", self.id)]
 
 
 class Config(msgspec.Struct, frozen=True):
@@ -148,6 +54,8 @@ class Config(msgspec.Struct, frozen=True):
         state: the folder of journal and cache.
         github_url: the root of GitHub's API.
         token: the GitHub token; empty when there is none. Not shown by `repr`.
+        lookup_token: the one for what only reads; empty: the other one.
+        app: the GitHub App that acts instead of a token's owner; None: none.
     """
 
     path: Path
@@ -158,6 +66,8 @@ class Config(msgspec.Struct, frozen=True):
     state: Path
     github_url: str
     token: str
+    lookup_token: str = ""
+    app: App | None = None
 
     def __repr__(self) -> str:
         return f"Config(path={str(self.path)!r})"
@@ -245,10 +155,10 @@ def load_or_default(path: Path | None, env: Mapping[str, str] | None = None) -> 
         env = os.environ if env is None else env
         if error.code != "E-CONFIG-MISSING" or path is not None or env.get("XENBUMP_CONFIG"):
             raise
-    return _configured(_File(), Path.cwd() / FILE_NAME, env)
+    return _configured(File(), Path.cwd() / FILE_NAME, env)
 
 
-def _configured(file: _File, path: Path, env: Mapping[str, str]) -> Config:
+def _configured(file: File, path: Path, env: Mapping[str, str]) -> Config:
     return Config(
         path=path,
         packages=file.package,
@@ -258,12 +168,34 @@ def _configured(file: _File, path: Path, env: Mapping[str, str]) -> Config:
         state=_state_folder(file.state.directory, path.parent, env),
         github_url=_github_url(env.get("XENBUMP_GITHUB_URL", "")),
         token=(env.get("XENBUMP_GITHUB_TOKEN") or env.get("GITHUB_TOKEN") or "").strip(),
+        lookup_token=env.get("XENBUMP_GITHUB_LOOKUP_TOKEN", "").strip(),
+        app=_app(env),
     )
 
 
-def _decode(text: str, path: Path) -> _File:
+def _app(env: Mapping[str, str]) -> App | None:
+    """The GitHub App that the environment names, its key read from the file."""
+    number, file = env.get("XENBUMP_GITHUB_APP_ID", ""), env.get("XENBUMP_GITHUB_APP_KEY_FILE", "")
+    if not number and not file:
+        return None
+    if not (number and file):
+        raise UsageError("E-CONFIG", "XENBUMP_GITHUB_APP_ID and XENBUMP_GITHUB_APP_KEY_FILE go together")
     try:
-        return msgspec.toml.decode(text, type=_File)
+        key = Path(file).read_text("ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            "E-CONFIG", "the App's key (XENBUMP_GITHUB_APP_KEY_FILE) cannot be read", where=file
+        ) from error
+    if "PRIVATE KEY-----" not in key:
+        raise UsageError(
+            "E-CONFIG", "the App's key (XENBUMP_GITHUB_APP_KEY_FILE) is not a private key in PEM", where=file
+        )
+    return App(number, key, env.get("XENBUMP_GITHUB_APP_INSTALLATION", ""))
+
+
+def _decode(text: str, path: Path) -> File:
+    try:
+        return msgspec.toml.decode(text, type=File)
     except msgspec.ValidationError as error:
         match = _PLACE.fullmatch(str(error))
         what, place = (str(error), "") if match is None else (match["what"], match["path"] or "")
@@ -287,7 +219,7 @@ def _place(keys: str, text: str, path: Path) -> str:
     return f"{path}, line {line}" if line else str(path)
 
 
-def _check(file: _File, text: str, path: Path) -> None:
+def _check(file: File, text: str, path: Path) -> None:
     """What types alone cannot say."""
     # No path, address or name can have it, and Python's own complaint would come late and without the line.
     for keys, value in _strings(msgspec.to_builtins(file), ""):
@@ -302,9 +234,21 @@ def _check(file: _File, text: str, path: Path) -> None:
     for name, address in file.upstream.components.items():
         check_address(address, _place(f".upstream.components.{name}", text, path))
     _check_packages(file.package, text, path)
-    for key, value in (("repository", file.github.repository), ("fork", file.github.fork)):
+    _check_github(file.github, text, path)
+    if file.verify.engine == "nixos" and not file.verify.nixos_test:
+        raise _wrong("the engine needs the attribute of its test: nixos-test", ".verify.engine", text, path)
+
+
+def _check_github(github: GitHub, text: str, path: Path) -> None:
+    for key, value in (("repository", github.repository), ("fork", github.fork)):
         if value and not _REPOSITORY.fullmatch(value):
             raise _wrong(f'{value!r} is not of the form "owner/name"', f".github.{key}", text, path)
+    for number, name in enumerate(github.reviewers):
+        if not _REVIEWER.fullmatch(name):
+            what = f'{name!r} is neither "login" nor "organisation/team"'
+            raise _wrong(what, f".github.reviewers[{number}]", text, path)
+    if github.git:
+        check_address(github.git, _place(".github.git", text, path))
 
 
 def _check_packages(packages: tuple[Package, ...], text: str, path: Path) -> None:
@@ -353,19 +297,12 @@ def _state_folder(configured: str, folder: Path, env: Mapping[str, str]) -> Path
     if env.get("XENBUMP_STATE_DIR"):
         return Path(env["XENBUMP_STATE_DIR"]).absolute()
     if configured:
-        return (folder / _expanded(configured)).absolute()
+        return (folder / expanded(configured)).absolute()
     if env.get("STATE_DIRECTORY"):
         # systemd gives several folders with colons between them; the first is ours.
         return Path(env["STATE_DIRECTORY"].split(":")[0])
     base = env.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     return Path(base) / "xenbump"
-
-
-def _expanded(path: str) -> Path:
-    """A path with the home folder for a leading `~`; where there is no such home, the `~` is a name like any other."""
-    with contextlib.suppress(RuntimeError):
-        return Path(path).expanduser()
-    return Path(path)
 
 
 def _github_url(given: str) -> str:

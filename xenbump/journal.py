@@ -11,7 +11,8 @@ import contextlib
 import hashlib
 import sqlite3
 import time
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 
@@ -48,7 +49,37 @@ _MIGRATIONS = (
         )""",
         "CREATE TABLE checked (package TEXT PRIMARY KEY, at REAL NOT NULL, newest TEXT NOT NULL)",
     ),
+    (
+        "CREATE TABLE memory (kind TEXT, key TEXT, value TEXT NOT NULL, at REAL NOT NULL, PRIMARY KEY (kind, key))",
+        """CREATE TABLE evidence (
+            id INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES run(id), package TEXT NOT NULL,
+            version TEXT NOT NULL, contents TEXT NOT NULL, conditions TEXT NOT NULL, evidence TEXT NOT NULL,
+            at REAL NOT NULL
+        )""",
+        "CREATE INDEX evidence_by_package ON evidence(package, id)",
+    ),
 )
+
+
+# By these a journal is known.
+_FIRST_TABLES = frozenset({"run", "step", "publication", "checked"})
+
+
+@dataclass(frozen=True, slots=True)
+class Noted(Generic[T]):
+    """Evidence that was written down.
+
+    Attributes:
+        contents: of the files that it is about, the SHA-256 by name, empty for one that is not there.
+        conditions: under which it came about.
+        evidence: what came out.
+        at: when, in seconds since 1970.
+    """
+
+    contents: dict[str, str]
+    conditions: str
+    evidence: T
+    at: float
 
 
 class Run:
@@ -123,6 +154,51 @@ class Run:
                 (self.number, package, branch, title, commit, number, url, action, time.time()),
             )
 
+    def remember(self, kind: str, key: str, value: str) -> None:
+        """Keep a fact for later runs; an older one of the same kind and key is forgotten."""
+        with self._db:
+            self._db.execute(
+                "INSERT INTO memory VALUES (?, ?, ?, ?) ON CONFLICT(kind, key) DO UPDATE SET value = excluded.value,"
+                " at = excluded.at",
+                (kind, key, value, time.time()),
+            )
+
+    def recall(self, kind: str, key: str) -> str | None:
+        """A fact that an earlier run kept; None where none did."""
+        found = self._db.execute("SELECT value FROM memory WHERE kind = ? AND key = ?", (kind, key)).fetchone()
+        return None if found is None else str(found[0])
+
+    def proved(self, package: str, version: str, contents: dict[str, str], conditions: str, evidence: Any) -> None:
+        """Write down what was verified of a package: which contents, under which conditions, and what came out."""
+        with self._db:
+            self._db.execute(
+                "INSERT INTO evidence (run, package, version, contents, conditions, evidence, at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (self.number, package, version, _encode(contents), conditions, _encode(evidence), time.time()),
+            )
+
+    def proofs(self, package: str, kind: type[T], version: str = "") -> Iterator[Noted[T]]:
+        """What was verified of a package, newest first; of one version where one is named.
+
+        Args:
+            package: the configured name.
+            kind: the type of the evidence; what cannot be read as that was written by another program, and is left out.
+            version: of the package file; empty: any.
+        """
+        rows = self._db.execute(
+            "SELECT contents, conditions, evidence, at FROM evidence WHERE package = ? AND ? IN ('', version)"
+            " ORDER BY id DESC",
+            (package, version),
+        )
+        for contents, conditions, evidence, at in rows:
+            with contextlib.suppress(msgspec.MsgspecError):
+                yield Noted(
+                    msgspec.json.decode(contents, type=dict[str, str]),
+                    conditions,
+                    msgspec.json.decode(evidence, type=kind),
+                    at,
+                )
+
     def end(self, status: int) -> None:
         """Note the run's exit status."""
         with self._db:
@@ -192,7 +268,8 @@ class Journal:
         with db:
             db.execute("BEGIN IMMEDIATE")  # of two that start at once, the second finds the work done
             version = self._version(db)
-            if version == 0 and db.execute("SELECT 1 FROM sqlite_master").fetchone() is not None:
+            tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            if tables if version == 0 else not tables >= _FIRST_TABLES:
                 raise Failure("E-JOURNAL", "the file is another program's database", where=str(self.path))
             for number, statements in enumerate(_MIGRATIONS[version:], start=version + 1):
                 for statement in statements:

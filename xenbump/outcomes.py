@@ -102,7 +102,19 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """There is a pull request for the change; `action` is `opened`, `updated` or `unchanged`."""
+    """There is a pull request for the change.
+
+    Attributes:
+        plan, edits, message: the change, and what is said of it.
+        branch: the head branch.
+        commit: what the branch is at.
+        pull: the pull request; for `deferred` another one's.
+        action: `opened`, `updated`, `unchanged`, `hands-off` (a person is at work there) or `deferred` (there is
+            another one's pull request for the same change).
+        evidence: what was verified; None: nothing.
+        reason: why nothing was done, for the last two.
+        notes: what else was done, or could not be, in sentences.
+    """
 
     plan: Plan
     edits: tuple[Edit, ...]
@@ -111,6 +123,18 @@ class Published:
     commit: str
     pull: PullRequest
     action: str
+    evidence: Evidence | None = None
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The change was planned and failed its verification: no pull request is opened or changed for it."""
+
+    plan: Plan
+    edits: tuple[Edit, ...]
+    evidence: Evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,4 +169,4 @@ class Verified:
     evidence: Evidence
 
 
-Outcome = UpToDate | NewerRelease | NeedsPatches | Planned | Written | Published | Verified | Stopped
+Outcome = UpToDate | NewerRelease | NeedsPatches | Planned | Written | Published | Rejected | Verified | Stopped

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
-from dataclasses import replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from xenbump.contents import Seen, digest
 from xenbump.errors import XenbumpError
 from xenbump.outcomes import (
     NeedsPatches,
@@ -20,6 +19,7 @@ from xenbump.outcomes import (
     Outcome,
     Planned,
     Published,
+    Rejected,
     SourceHash,
     Stopped,
     Support,
@@ -41,14 +41,38 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from xenbump.config import Config, Package
+    from xenbump.config import Config
     from xenbump.journal import Run
     from xenbump.package.model import Beside
+    from xenbump.proof import Prover
     from xenbump.publish.branch import Checkout
-    from xenbump.publish.message import Message
+    from xenbump.publish.looking import Words
+    from xenbump.publish.message import Backport, Message
+    from xenbump.publish.publisher import Publisher
+    from xenbump.settings import Package
     from xenbump.upstream.release import Release
-    from xenbump.verify.evidence import Step
-    from xenbump.verify.verifier import Wanted
+    from xenbump.verify.evidence import Evidence, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is asked of a publication.
+
+    Attributes:
+        to: the version; empty: what the package follows.
+        security_only: stay on the version.
+        dry_run: stop before anything leaves the machine.
+        prove: verify what has no evidence yet.
+        again: also where a person closed the pull request for the same change.
+        backport: the branch that it is for instead of the configured base; empty: none.
+    """
+
+    to: str = ""
+    security_only: bool = False
+    dry_run: bool = False
+    prove: bool = False
+    again: bool = False
+    backport: str = ""
 
 
 class Pipeline:
@@ -139,73 +163,73 @@ class Pipeline:
 
         return self._settled(package, work)
 
-    def publish(self, package: Package, to: str, *, dry_run: bool, security_only: bool = False) -> Outcome:
-        """Plan from the base branch's file, and open or update the pull request; `dry_run` stops before that."""
+    def publish(self, package: Package, wish: Wish) -> Outcome:
+        """Plan from the base branch's file, prove the change, and open or update the pull request."""
 
         def work() -> Outcome:
             from xenbump.publish.publisher import Publisher  # noqa: PLC0415 - GitPython and PyGithub are slow to import
 
             path = self._config.file_of(package)
-            files.read(path)  # a missing file is said before anything about git
-            publisher = Publisher(self._config, path, self._run, self._progress)
-            outcome = self._planned(package, publisher.content(), to, beside=publisher, only=security_only)
-            if not isinstance(outcome, Planned):
-                return outcome
-            publisher.refuse_changes(outcome.edits)
-            words = self._message(outcome.plan)
-            if dry_run:
-                return Planned(outcome.plan, outcome.edits, words)
-            result = publisher.publish(outcome.plan, outcome.edits, words)
-            return Published(
-                outcome.plan, outcome.edits, result.message, result.branch, result.commit, result.pull, result.action
-            )
+            if self._config.github.write == "checkout":
+                files.read(path)  # a missing file is said before anything about git
+            base = wish.backport if wish.backport != self._config.github.base else ""
+            publisher = Publisher(self._config, path, self._run, self._progress, base=base)
+            with contextlib.closing(publisher):
+                return self._published(package, wish, publisher)
 
         return self._settled(package, work)
+
+    def _published(self, package: Package, wish: Wish, publisher: Publisher) -> Outcome:
+        seen = Seen(publisher)
+        outcome = self._planned(package, publisher.content(), wish.to, beside=seen, only=wish.security_only)
+        if not isinstance(outcome, Planned):
+            return outcome
+        plan, edits = outcome.plan, outcome.edits
+        publisher.refuse_changes(edits)
+        prover = self._prover()
+        evidence = prover.at_hand(package, edits, seen)
+        backport = self._backport(wish, plan, publisher)
+        if wish.prove and not wish.dry_run and prover.steps:
+            evidence = prover.standing(package, edits, seen)
+            unproved = self._words(plan, None, backport)
+            if evidence is None and publisher.wants_proof(plan, edits, unproved, prover.under, again=wish.again):
+                evidence = prover.change(package, plan, edits, seen, lambda folder: publisher.write_out(folder, edits))
+        words = self._words(plan, evidence, backport)
+        if wish.dry_run:
+            return Planned(plan, edits, words((), ""))
+        if wish.prove and evidence is not None and evidence.failed:
+            return Rejected(plan, edits, evidence)
+        done = publisher.publish(plan, edits, words, evidence=evidence, again=wish.again)
+        return Published(
+            plan, edits, done.message, done.branch, done.commit, done.pull, done.action, evidence, done.reason,
+            done.notes,
+        )  # fmt: skip
+
+    def _backport(self, wish: Wish, plan: Plan, publisher: Publisher) -> Backport | None:
+        """What a backport repeats; None where it is none."""
+        if not wish.backport or wish.backport == self._config.github.base:
+            return None
+        # A dry run may have no token, and GitHub says nothing without one.
+        picked = "" if wish.dry_run and not self._config.token and self._config.app is None else publisher.picked(plan)
+        return message.Backport(wish.backport, picked)
 
     def verify(self, package: Package, only: tuple[Step, ...] = ()) -> Outcome:
         """Verify a package as it stands in the working tree: the steps of the configuration, or only some."""
 
         def work() -> Outcome:
-            from xenbump.verify.verifier import Verifier  # noqa: PLC0415 - what no other command needs
-
             path = self._config.file_of(package)
-            subject = self._read(package, files.read(path), self._around(path))
-            wanted = self._verified(package, subject, only)
-            return Verified(subject, Verifier(wanted, self._progress).verify())
+            seen = Seen(self._around(path))
+            subject = self._read(package, files.read(path), seen)
+            prover = self._prover()
+            hashes = self._computed(package, subject) if not only or "build" in only else {}
+            return Verified(subject, prover.tree(package, subject, seen, only, hashes))
 
         return self._settled(package, work)
 
-    def _verified(self, package: Package, subject: Subject, only: tuple[Step, ...]) -> Wanted:
-        """What is to be verified of a package, by the configuration."""
-        from xenbump.verify import image, logs  # noqa: PLC0415 - as above
-        from xenbump.verify.evidence import Step  # noqa: PLC0415
-        from xenbump.verify.nix import Buildable  # noqa: PLC0415
-        from xenbump.verify.verifier import Wanted  # noqa: PLC0415
+    def _prover(self) -> Prover:
+        from xenbump.proof import Prover  # noqa: PLC0415 - what only verifying and publishing need
 
-        settings, folder = self._config.verify, self._config.folder
-        chosen = only or tuple(step for step in Step if step.value in settings.steps)
-        xtf = settings.xtf or os.environ.get("XENBUMP_XTF", "")
-        return Wanted(
-            package=package.name,
-            version=subject.version,
-            upstream_version=subject.upstream_version or subject.version,
-            efi=subject.efi,
-            buildable=Buildable(
-                package.attribute or package.name,
-                folder,
-                flake=settings.flake,
-                nixpkgs=settings.nixpkgs,
-                options=settings.nix_options,
-            ),
-            steps=chosen,
-            computed=self._computed(package, subject) if Step.BUILD in chosen else {},
-            image=folder / settings.image if settings.image else None,
-            cache=image.cache_folder(os.environ),
-            xtf=folder / xtf if xtf else None,
-            baseline=folder / settings.xtf_baseline if settings.xtf_baseline else None,
-            logs=logs.fresh(self._config.state / "logs", package.name, datetime.now(UTC)),
-            limit=settings.build_minutes * 60.0,
-        )
+        return Prover(self._config, self._run, self._progress)
 
     def _computed(self, package: Package, subject: Subject) -> dict[str, str]:
         """The hash of the source as it is computed here, for a build that finds another one; nothing where it fails."""
@@ -261,6 +285,23 @@ class Pipeline:
     def _message(self, plan: Plan) -> Message:
         return message.write(plan, operator=self._config.github.operator)
 
+    def _words(self, plan: Plan, evidence: Evidence | None, backport: Backport | None) -> Words:
+        """What writes the message once it is known which labels are refused and what else is to be looked at."""
+
+        def write(refused_labels: tuple[str, ...], see_also: str) -> Message:
+            settings = self._config.github
+            return message.write(
+                plan,
+                operator=settings.operator,
+                refused_labels=refused_labels,
+                evidence=evidence,
+                backport=backport,
+                repository=settings.repository,
+                see_also=see_also,
+            )
+
+        return write
+
     def _settled(self, package: Package, work: Callable[[], Outcome]) -> Outcome:
         try:
             return work()
@@ -314,8 +355,4 @@ def _checkout_of(path: Path, *, needed: bool) -> Checkout | None:
 
 def _digests(planned: Planned) -> list[tuple[str, str, str]]:
     """The edits, for the journal: each file and the SHA-256 of its content before and after, empty without any."""
-    return [(edit.file, _digest(edit.before), _digest(edit.after)) for edit in planned.edits]
-
-
-def _digest(content: bytes | None) -> str:
-    return "" if content is None else hashlib.sha256(content).hexdigest()
+    return [(edit.file, digest(edit.before), digest(edit.after)) for edit in planned.edits]

@@ -21,10 +21,10 @@ from xenbump.upstream import release, support
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from xenbump.config import Package
     from xenbump.journal import Run
     from xenbump.package.model import Beside
     from xenbump.plan.model import Decision, Retired, Subject
+    from xenbump.settings import Package
     from xenbump.xen import Xen
 
 _BLOCKED = frozenset({"E-PATCH-CONFLICT", "E-XSA-CONFLICT"})

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.boot.machines import NONCE, qemu_processes
 from xenbump.dom0.job import Job
-from xenbump.verify import qemu
+from xenbump.verify import probe, qemu
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,17 +22,20 @@ pytestmark = pytest.mark.xdist_group("boot")
 LIMITS = qemu.Limits(ready=60, silence=30, total=180)
 
 
-def version_of(image: Image) -> str:
-    """The version that Debian's hypervisor calls itself: between two point releases, `-pre` of the next one."""
-    release, plus, _ = image.manifest.tools.partition("+")
-    line, _, point = release.rpartition(".")
-    return f"{line}.{int(point) + 1}-pre" if plus and line == "4.20" else release
+def version_of(image: Image, accelerator: Accelerator) -> str:
+    """The version that an image's hypervisor prints when it is started without a dom0: only itself knows for certain.
+
+    Between two point releases it calls itself `-pre` of the next one, and which one that is Debian's does not say.
+    """
+    version, why = probe.said_version(image.hypervisor, accelerator, 30)
+    assert re.fullmatch(rf"{re.escape(image.manifest.xen)}\.\d+(-pre)?", version), why or version
+    return version
 
 
 def booted(image: Image, guests: tuple[str, ...], accelerator: Accelerator, folder: Path) -> tuple[Booted, list[str]]:
     before = qemu_processes()
     told: list[str] = []
-    job = Job(nonce=NONCE, version=version_of(image), guests=guests)
+    job = Job(nonce=NONCE, version=version_of(image, accelerator), guests=guests)
     console = folder / f"console-{image.manifest.xen}"
     result = qemu.boot(image, job, accelerator=accelerator, console=console, limits=LIMITS, progress=told.append)
     assert qemu_processes() <= before

@@ -14,11 +14,26 @@ from github import (
 )
 
 from tests.support import contract
-from tests.support.github_world import FORKED, MASTER, OUTSIDER, PULLS, READER, REPO, TOPIC, WRITER, World, inhabited
+from tests.support.github_world import (
+    FORKED,
+    MASTER,
+    OUTSIDER,
+    PULLS,
+    READER,
+    REPO,
+    TEAM,
+    TOPIC,
+    WRITER,
+    World,
+    inhabited,
+)
 from xenbump.demo.github_server import GitHubServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+
+MERGED = "d" * 40
 
 
 @pytest.fixture
@@ -217,7 +232,7 @@ def test_reviewers(world: World) -> None:
     assert [user.login for user in pull.get_review_requests()[0]] == ["octo-reviewer"]
     with pytest.raises(GithubException, match="Review cannot be requested from pull request author"):
         pull.create_review_request(reviewers=["octo-maintainer"])
-    for stranger in ({"reviewers": ["octo-operator"]}, {"reviewers": ["nobody"]}, {"team_reviewers": ["xen-project"]}):
+    for stranger in ({"reviewers": ["octo-operator"]}, {"reviewers": ["nobody"]}, {"team_reviewers": ["nobodies"]}):
         with pytest.raises(GithubException, match="may only be requested from collaborators"):
             pull.create_review_request(**stranger)
     with pytest.raises(GithubException) as caught:
@@ -225,6 +240,24 @@ def test_reviewers(world: World) -> None:
     assert caught.value.status == 403
     reviewers = world.repository().get_pull(1).requested_reviewers
     assert [user.login for user in reviewers] == ["octo-reviewer"]
+    pull.create_review_request(team_reviewers=["Xen-Project"])
+    assert [team.slug for team in world.repository().get_pull(1).requested_teams] == [TEAM]
+    assert [team.slug for team in pull.get_review_requests()[1]] == [TEAM]
+
+
+def test_a_merged_pull_request(world: World) -> None:
+    world.pull()
+    world.server.merge_pull(REPO, 1, MERGED, "octo-maintainer")
+    pull = world.repository().get_pull(1)
+    assert (pull.state, pull.merged, pull.merge_commit_sha, pull.draft) == ("closed", True, MERGED, False)
+    assert pull.merged_at is not None
+    assert (pull.merged_at, pull.merged_by.login) == (pull.closed_at, "octo-maintainer")
+    (listed,) = world.repository().get_pulls(state="closed")
+    assert (listed.merged_at, listed.merge_commit_sha) == (pull.merged_at, MERGED)
+    with pytest.raises(GithubException) as caught:
+        pull.edit(state="open")
+    assert errors_of(caught) == [{"resource": "PullRequest", "field": "state", "code": "invalid"}]
+    assert world.pull().number == 2
 
 
 def test_assignees_that_cannot_be_are_left_out_silently(world: World) -> None:

@@ -79,6 +79,22 @@ def test_the_rate_limit_runs_out_and_starts_anew() -> None:
         assert repository.get_branch("master").name == "master"
 
 
+def test_limits_that_a_test_orders() -> None:
+    now = datetime(2026, 1, 1, 12, 30, tzinfo=UTC)
+    with contract.checked(GitHubServer(clock=lambda: now)) as server, inhabited(server) as world:
+        server.fail_next("GET", "/user", Fault.spent(now.timestamp() + 90))
+        server.fail_next("GET", "/user", Fault.hurried(7))
+        server.fail_next("GET", "/user", Fault.hurried(status=429))
+        spent, hurried, mute = (world.ask("GET", "/user") for _ in range(3))
+        assert (spent.status_code, spent.headers["x-ratelimit-remaining"]) == (403, "0")
+        assert spent.headers["x-ratelimit-reset"] == str(int(now.timestamp()) + 90)
+        assert spent.headers["date"] == "Thu, 01 Jan 2026 12:30:00 GMT"
+        assert (hurried.status_code, hurried.headers["retry-after"]) == (403, "7")
+        assert (mute.status_code, mute.headers.get("retry-after")) == (429, None)
+        assert "secondary rate limit" in mute.json()["message"]
+        assert world.ask("GET", "/user").headers["x-ratelimit-remaining"] == "4999"
+
+
 def test_an_operation_that_is_not_there(rude: World) -> None:
     assert rude.ask("GET", "/emojis").status_code == 404
     assert rude.ask("DELETE", f"/repos/{REPO}").status_code == 404

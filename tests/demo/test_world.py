@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from xenbump.config import Package
     from xenbump.outcomes import Outcome
+    from xenbump.settings import Package
 
 PROGRAM = Path(sys.executable).with_name("xenbump")
 WORDS = ("check", "plan --diff", "run", "run", "plan --security-only --diff", "check")

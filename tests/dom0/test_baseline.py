@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xenbump.dom0.baseline import Change, chosen, compare, known, parse, split, within
+from xenbump.dom0.baseline import Change, chosen, compare, expects, known, parse, split, within
 from xenbump.dom0.job import Xtf
 from xenbump.dom0.report import TEST_RESULTS
 from xenbump.dom0.xtf import TCG_ENVIRONMENTS
@@ -144,3 +144,14 @@ def test_what_is_no_name_of_a_test() -> None:
     assert split("test-hvm32pse-xsa-472-1~a") == ("hvm32pse", "xsa-472-1", "a")
     with pytest.raises(ValueError, match="is no test of XTF"):
         split("xsa-7")
+
+
+def test_what_is_expected() -> None:
+    expected = {"test-pv64-a": "FAILURE"}
+    assert [expects(expected, "test-pv64-a", result) for result in ("SUCCESS", "FAILURE", "CRASH", "none")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert not expects(expected, "test-pv64-b", "SUCCESS")

@@ -120,6 +120,7 @@ def test_what_a_guest_is_started_with() -> None:
     assert 'on_crash = "destroy"' in text
     assert "tsc_mode" not in text
     assert 'tsc_mode = "native"' in config(job(), "pvh", "pvh")
+    assert 'tsc_mode = "native"' in config(job(), "hvm", "hvm")
     hvm = config(job(hvm_kernel="/bz"), "hvm", "hvm", "/usr/bin/qemu")
     assert 'kernel = "/bz"' in hvm
     assert 'device_model_override = "/usr/bin/qemu"' in hvm

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from tests.dom0.support import XL_INFO, Fake, job
 from tests.dom0.xtf_world import World, make
 from xenbump.dom0 import xtf
+from xenbump.dom0.baseline import known
 from xenbump.dom0.checks_xen import fields
 from xenbump.dom0.job import Xtf
 from xenbump.dom0.machine import Local
@@ -49,15 +50,34 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(xtf, "_GRACE_SECONDS", 0.3)
 
 
+class Leap:
+    """A clock that leaps a thousand seconds as soon as so many results were told."""
+
+    def __init__(self, told: list[XtfResult], after: int) -> None:
+        self._told = told
+        self._after = after
+
+    def monotonic(self) -> float:
+        return time.monotonic() + (1000.0 if len(self._told) >= self._after else 0.0)
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
 def run(
-    monkeypatch: pytest.MonkeyPatch, world: World, **choice: object
+    monkeypatch: pytest.MonkeyPatch, world: World, *, leap: int = 0, **choice: object
 ) -> tuple[XtfReport, dict[str, str], list[XtfResult]]:
-    """Run a world's tests on this machine: the report, its results by name, and what was told on the way."""
+    """Run a world's tests on this machine: the report, its results by name, and what was told on the way.
+
+    With `leap`, the time of all of them is over, and not that of one, as soon as so many have a result.
+    """
     monkeypatch.setenv("PATH", f"{world.programs}:{os.environ['PATH']}")
     monkeypatch.setattr(xtf, "FOLDER", str(world.run))
     monkeypatch.setattr(xtf, "LOGS", str(world.run / "console"))
     told: list[XtfResult] = []
-    limits = {"test_seconds": 5.0, "seconds": 30.0} | choice
+    if leap:
+        monkeypatch.setattr(xtf, "time", Leap(told, leap))
+    limits = {"test_seconds": 5000.0 if leap else 5.0, "seconds": 500.0 if leap else 30.0} | choice
     report = xtf.run(Local(), job(device_model="/none"), Xtf(str(world.framework), **limits), told.append)  # type: ignore[arg-type]
     assert sorted(told, key=lambda one: one.name) == sorted(report.results, key=lambda one: one.name)
     return report, report.outcomes, told
@@ -94,6 +114,17 @@ def test_a_run_of_every_kind_of_end(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert told[0].output == ()
 
 
+@pytest.mark.parametrize("engine", ["qemu-tcg", "qemu-7-tcg"])
+def test_the_recorded_summary_of_a_real_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, engine: str) -> None:
+    """Guests that end as XTF's did; names, order and results have to come out as they did then."""
+    recorded = known(engine)
+    assert recorded is not None
+    world = make(tmp_path, {name: "DIES" if result == "CRASH" else result for name, result in recorded.items()})
+    report, outcomes, _ = run(monkeypatch, world)
+    assert list(outcomes.items()) == list(recorded.items())
+    assert (len(recorded), report.error, len(world.starts)) == (88, "", 1)
+
+
 def test_a_test_that_hangs_is_destroyed_and_the_next_is_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     world = make(tmp_path, {"test-pv64-a": "HANGS", "test-pv64-b": "SUCCESS"})
     report, outcomes, _ = run(monkeypatch, world, test_seconds=0.4)
@@ -126,13 +157,22 @@ def test_a_runner_that_fails_is_told_apart_from_its_tests(
     assert report.error.startswith(said)
 
 
+def test_of_many_failures_of_the_runner_the_first_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    tests = {"test-pv64-a": "GONE", "test-pv64-b": "RUNNER", "test-pv64-c": "RUNNER", "test-pv64-d": "STUCK"}
+    report, outcomes, _ = run(monkeypatch, make(tmp_path, tests), leap=3)
+    assert list(outcomes.values()) == ["RUNNER", "RUNNER", "RUNNER", "UNRUN"]
+    first = "test-pv64-a: xtf-runner ended with status 7 and without a summary"
+    assert report.error == f"{first}; and 2 more; the 500 seconds of all tests were over"
+    # What it complained of is said once.
+    assert report.results[1].output[-2:] == ("--- Xen Test Framework ---", "Error: Failed to run test")
+
+
 def test_the_time_of_all_tests_ends_the_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     world = make(tmp_path, {"test-pv64-a": "SUCCESS", "test-pv64-b": "STUCK", "test-pv64-c": "SUCCESS"})
-    start = time.monotonic()
-    report, outcomes, _ = run(monkeypatch, world, seconds=0.8)
-    assert time.monotonic() - start < 5
+    report, outcomes, _ = run(monkeypatch, world, leap=1)
     assert list(outcomes.values()) == ["SUCCESS", "UNRUN", "UNRUN"]
-    assert report.error == "the 0.8 seconds of all tests were over"
+    assert report.error == "the 500 seconds of all tests were over"
+    assert processes_in(world.run) == []
 
 
 def test_a_status_that_does_not_fit_the_results_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -309,6 +349,17 @@ def test_no_text_breaks_the_readers(text: str) -> None:
     assert all(segment.name in text for segment in output.segments)
     assert rewritten(text, "/xtf", pvh=True).endswith("\n")
     assert suite(text, "a") is None
+
+
+def test_of_a_long_output_the_first_and_the_last_lines_are_kept() -> None:
+    output = Output()
+    output.feed("Executing 'xl create -F tests/a/test-pv64-a.cfg'\n")
+    output.feed("".join(f"line {number}\n\n" for number in range(1000)) + "Test result: FAILURE\n")
+    (segment,) = output.segments
+    first = [f"line {number}" for number in range(10)]
+    last = [f"line {number}" for number in range(991, 1000)]
+    assert segment.lines == (*first, "(981 lines are left out)", *last, "Test result: FAILURE")
+    assert segment.result == "FAILURE"
 
 
 def test_the_status_of_the_worst_result() -> None:

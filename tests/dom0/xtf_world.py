@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from xenbump.dom0.baseline import split
 from xenbump.dom0.xtf_output import STATUSES
 
 if TYPE_CHECKING:
@@ -80,19 +81,22 @@ def make(folder: Path, tests: dict[str, str], **more: object) -> World:
     """A framework whose tests, by their full names, do these things."""
     assert set(tests.values()) <= {*STATUSES, "DIES", "HANGS", "STUCK", "RUNNER", "GONE", "UNABLE"}
     world = World(folder / "xtf", folder / "run", folder / "bin")
-    suites: dict[str, set[str]] = {}
+    environments: dict[str, set[str]] = {}
+    variations: dict[str, set[str]] = {}
     for full in tests:
-        _, environment, short = full.split("-", 2)
-        suites.setdefault(short, set()).add(environment)
+        environment, short, variation = split(full)
+        environments.setdefault(short, set()).add(environment)
+        variations.setdefault(short, set()).update({variation} - {""})
         place = world.framework / "tests" / short
         place.mkdir(parents=True, exist_ok=True)
         hvm = environment.startswith("hvm")
-        binary = f"/build/elsewhere/tests/{short}/{full}"
+        binary = f"/build/elsewhere/tests/{short}/{full.partition('~')[0]}"
         kind = (
             f'type="hvm"\nbuilder="hvm" # old\nfirmware_override="{binary}"' if hvm else f'type="pv"\nkernel="{binary}"'
         )
         (place / f"{full}.cfg").write_text(f'name="{full}"\nvcpus=1\n{kind}\nmemory=128\n')
-        info = {"name": short, "category": "xsa", "environments": sorted(suites[short]), "variations": []}
+        info = {"name": short, "category": "xsa", "environments": sorted(environments[short])}
+        info["variations"] = sorted(variations[short])
         (place / "info.json").write_text(json.dumps(info))
     # The runner goes to the folder in which it is called: what it needs there is linked to what is here.
     runner = RUNNER.replace('"behaviour.json"', repr(str(world.framework / "behaviour.json")))

@@ -2,23 +2,56 @@
 
 from __future__ import annotations
 
+import contextlib
 import traceback
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from tests.support.worlds import BRANCH
+from tests.support.worlds import BRANCH, START, Stage, isolated_home, quiet
+from xenbump.demo import world as worlds
 from xenbump.demo.world import FILE, LABEL, LOGIN, REPOSITORY, TOKEN
+from xenbump.demo.xen_project import DEFAULT
 from xenbump.errors import XenbumpError
 from xenbump.journal import Journal
 from xenbump.outcomes import Planned, Published, Stopped
 from xenbump.publish import message
 from xenbump.publish.publisher import Publisher
+from xenbump.verify.evidence import Evidence, Step, StepResult
 
 if TYPE_CHECKING:
-    from tests.support.worlds import Stage
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from xenbump.config import Config
     from xenbump.outcomes import Outcome
     from xenbump.plan.model import Plan
+    from xenbump.publish.looking import Words
+    from xenbump.publish.message import Message
 
 PULLS = f"/repos/{REPOSITORY}/pulls"
+
+
+@contextlib.contextmanager
+def unchecked(folder: Path) -> Iterator[Stage]:
+    """A world for what makes hundreds of requests: of kinds that other tests check against GitHub's description."""
+    with (
+        isolated_home(folder),
+        worlds.stand(folder / "world", version=START, releases=DEFAULT, advisories=quiet) as world,
+    ):
+        made = Stage(world)
+        made.repository.resolve_ref = lambda ref: _at(world.folder / "packages.git", ref)
+        yield made
+
+
+def _at(repository: Path, ref: str) -> str | None:
+    """Where a reference is, without a git for each of the many times that it is asked."""
+    with contextlib.suppress(OSError):
+        return (repository / ref).read_text().strip()
+    with contextlib.suppress(OSError):
+        for line in (repository / "packed-refs").read_text().splitlines():
+            if line.endswith(f" {ref}"):
+                return line.split()[0]
+    return None
 
 
 def published(outcome: Outcome) -> Published:
@@ -45,23 +78,115 @@ def complete(stage: Stage, version: str = "4.20.4") -> None:
     assert f'version = "{version}"' in stage.world.in_packages("show", f"{BRANCH}:{FILE}")
 
 
-def planned(stage: Stage) -> Planned:
+def forget_journal(stage: Stage) -> None:
+    """Lose what earlier runs kept."""
+    for name in ("", "-wal", "-shm"):
+        (stage.world.folder / "state" / f"journal.sqlite3{name}").unlink(missing_ok=True)
+
+
+def planned(stage: Stage, to: str = "") -> Planned:
     """The plan that the stage would publish."""
-    outcome = stage.publish(dry_run=True)
+    outcome = stage.publish(to, dry_run=True)
     assert isinstance(outcome, Planned), outcome
     return outcome
 
 
-def publish_plan(stage: Stage, made: Planned, plan: Plan) -> Outcome:
-    """Publish another plan with the edit of one that was made."""
-    config = stage.config()
-    words = message.write(plan, operator=config.github.operator)
+def words_of(plan: Plan, evidence: Evidence | None = None, backport: message.Backport | None = None) -> Words:
+    """What writes the message for a plan."""
+
+    def write(refused: tuple[str, ...], see_also: str) -> Message:
+        return message.write(
+            plan, operator=LOGIN, refused_labels=refused, evidence=evidence, backport=backport, see_also=see_also
+        )
+
+    return write
+
+
+def evidence_of(*, complete: bool = True) -> Evidence:
+    """Evidence with one step that passed, and one that was skipped unless it is to be complete."""
+    steps = (StepResult(Step.BUILD, "passed"), StepResult(Step.DOM0, "skipped", "there is no QEMU"))
+    return Evidence("xen", "4.20.4", "4.20.4", "", steps[:1] if complete else steps)
+
+
+def publish_with(
+    config: Config,
+    made: Planned,
+    *,
+    evidence: Evidence | None = None,
+    again: bool = False,
+    base: str = "",
+    said: Callable[[str], None] = lambda _: None,
+) -> Outcome:
+    """Publish a plan that was made before, in the checkout of a configuration."""
+    backport = message.Backport(base) if base else None
     with Journal(config.state).run("pr") as run:
-        publisher = Publisher(config, stage.world.package, run, lambda _: None)
-        try:
-            done = publisher.publish(plan, made.edits, words)
-        except XenbumpError as error:
-            return Stopped("xen", FILE, error)
-        finally:
-            publisher.checkout.close()
-    return Published(plan, made.edits, done.message, done.branch, done.commit, done.pull, done.action)
+        publisher = Publisher(config, config.file_of(config.packages[0]), run, said, base=base)
+        with contextlib.closing(publisher):
+            try:
+                done = publisher.publish(
+                    made.plan, made.edits, words_of(made.plan, evidence, backport), evidence=evidence, again=again
+                )
+            except XenbumpError as error:
+                return Stopped("xen", FILE, error)
+    return Published(
+        made.plan, made.edits, done.message, done.branch, done.commit, done.pull, done.action, evidence, done.reason,
+        done.notes,
+    )  # fmt: skip
+
+
+class Act:
+    """Publishes at a stage, and looks at what came of it.
+
+    Args:
+        stage: the world.
+        made: what is published if nothing else is said.
+    """
+
+    def __init__(self, stage: Stage, made: Planned) -> None:
+        self.stage = stage
+        self.made = made
+
+    def tried(self, made: Planned | None = None, *, plan: Plan | None = None, **more: Any) -> Outcome:
+        """Publish; with `plan` another plan with the same edits."""
+        chosen = made or self.made
+        self.stage.forget()
+        return publish_with(self.stage.config(), chosen if plan is None else replace(chosen, plan=plan), **more)
+
+    def done(self, made: Planned | None = None, **more: Any) -> Published:
+        """Publish, which must come to a pull request."""
+        return published(self.tried(made, **more))
+
+    def refused(self, code: str, made: Planned | None = None, **more: Any) -> XenbumpError:
+        """Publish, which must be refused with nothing written."""
+        error = stopped(self.tried(made, **more), code)
+        assert (self.stage.writes(), self.stage.pushes) == ([], 0)
+        return error
+
+    def still(self, made: Planned | None = None, *, action: str = "unchanged", **more: Any) -> Published:
+        """Publish, which must write nothing."""
+        found = self.done(made, **more)
+        assert (found.action, self.stage.writes(), self.stage.pushes) == (action, [], 0)
+        return found
+
+    def comments(self, number: int) -> list[tuple[str, str] | None]:
+        """Kind and key of the comments on a pull request."""
+        return [message.read_note(comment.body) for comment in self.stage.repository.conversation(number)]
+
+    def merged(self, *, taken: bool) -> None:
+        """Merge the one open pull request, and fetch the base here when that is `taken`."""
+        stage = self.stage
+        (pull,) = [pull for pull in stage.pulls if pull.state == "open"]
+        stage.world.in_packages("update-ref", "refs/heads/master", stage.tip())
+        stage.world.github.state.merge(stage.repository, pull.number, stage.tip(), "person")
+        stage.world.in_packages("update-ref", "-d", f"refs/heads/{BRANCH}")
+        if taken:
+            stage.world.in_checkout("fetch", "--quiet", str(stage.world.folder / "packages.git"), "master")
+            stage.world.in_checkout("reset", "--quiet", "--hard", "FETCH_HEAD")
+            stage.world.in_checkout("update-ref", "refs/remotes/origin/master", "HEAD")
+
+    def commit_over(self, text: str = "a person's") -> str:
+        """A person's commit on top of the branch."""
+        world = self.stage.world
+        theirs = world.in_packages("commit-tree", f"{BRANCH}^{{tree}}", "-p", BRANCH, "-m", text)
+        world.in_packages("update-ref", f"refs/heads/{BRANCH}", theirs)
+        return theirs

@@ -6,7 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xenbump.dom0.report import FAILED, PASSED, SKIPPED, CheckResult
 from xenbump.plan.model import Addition, Decision, Drop, Patch, PatchChange, Plan, Subject, Target, Verdict
+from xenbump.verify.evidence import Evidence, Step, StepResult, judged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -144,6 +146,130 @@ def tip() -> Plan:
     )
 
 
+BUILT = StepResult(
+    Step.BUILD,
+    PASSED,
+    "",
+    (CheckResult("built", "Nix builds every output", PASSED, "", ("out /nix/store/x-xen-4.20.3",), 2292.4),),
+    2292.4,
+    "/state/logs/xen.log",
+)
+META = judged(Step.META, tuple(CheckResult(name, "…", PASSED) for name in ("evaluates", "description")), seconds=4.0)
+OUTPUTS = judged(Step.OUTPUTS, tuple(CheckResult(name, "…", PASSED) for name in ("xl", "xen", "xen.efi")))
+DOM0 = judged(
+    Step.DOM0,
+    (
+        *(CheckResult(f"check {number}", "…", PASSED) for number in range(12)),
+        CheckResult("tools", "…", SKIPPED, "none"),
+    ),
+    seconds=63.6,
+)
+GUESTS = judged(Step.GUESTS, tuple(CheckResult(f"guest-{kind}", "…", PASSED) for kind in ("pv", "pvh", "hvm")))
+TESTS = tuple(
+    (f"test-pv64-{result.lower()}-{number}", result)
+    for result, count in (("SUCCESS", 49), ("SKIP", 20), ("FAILURE", 6), ("CRASH", 13))
+    for number in range(count)
+)
+XTF = judged(
+    Step.XTF,
+    (
+        CheckResult(
+            "baseline",
+            "no test is worse than in the baseline, and none is missing",
+            PASSED,
+            "",
+            ("87 tests have the result of the baseline",),
+        ),
+        CheckResult("test-pv64-skip-1", "as in the baseline", PASSED, "better: CRASH before, SKIP now"),
+        CheckResult(
+            "since-4.20.2",
+            "no test is worse than with 4.20.2, and none is missing",
+            PASSED,
+            "",
+            ("87 tests have the result of 4.20.2",),
+        ),
+        CheckResult(
+            "test-pv64-memop-seg since 4.20.2",
+            "as with 4.20.2",
+            PASSED,
+            "worse: SUCCESS with 4.20.2, FAILURE now, as the baseline expects",
+        ),
+    ),
+    seconds=171.0,
+)
+
+
+def complete(engine: str = "QEMU 7.2.22, tcg") -> Evidence:
+    """Everything was run and passed."""
+    return Evidence(
+        "xen",
+        "4.20.3",
+        "4.20.3",
+        engine,
+        (BUILT, OUTPUTS, META, DOM0, GUESTS, XTF),
+        tests=TESTS,
+        compared="4.20.2",
+        when="2026-11-20T12:34:56Z",
+        of="commit 0123abcd",
+    )
+
+
+def broken() -> Evidence:
+    """The build passed, dom0 did not come up, XTF is worse than before."""
+    dom0 = StepResult(
+        Step.DOM0,
+        FAILED,
+        "the boot ended as silent: nothing was said for 120 s",
+        (
+            CheckResult("version", "`xl info` names the version", FAILED, "it is 4.20.2"),
+            CheckResult("xenstored", "xenstored runs and answers", FAILED, "no result came from the dom0"),
+            CheckResult("control", "this is the control domain", PASSED),
+        ),
+        181.2,
+        "/state/logs/xen.console.log",
+        (
+            "(XEN) \x1b[1mLoading hypervisor\x1b[0m",
+            "(XEN) ****************************************",
+            "(XEN) Panic on CPU 0:",
+            "(XEN) FATAL PAGE FAULT",
+        ),
+    )
+    xtf = judged(
+        Step.XTF,
+        (
+            CheckResult(
+                "baseline",
+                "no test is worse than in the baseline, and none is missing",
+                FAILED,
+                "2 of 88 are worse or missing",
+                ("86 tests have the result of the baseline",),
+            ),
+            CheckResult("test-pv64-xsa-122", "as in the baseline", FAILED, "SUCCESS before, FAILURE now"),
+            CheckResult("test-hvm64-invlpg~hap", "as in the baseline", FAILED, "it has no result"),
+        ),
+        seconds=170.0,
+    )
+    return replace(complete(), steps=(BUILT, OUTPUTS, META, dom0, GUESTS, xtf), tests=TESTS[:-1], compared="")
+
+
+def failing(tail: tuple[str, ...]) -> Evidence:
+    """Every step failed with such a log."""
+    return replace(complete(), steps=tuple(StepResult(step, FAILED, "it failed", tail=tail) for step in Step))
+
+
+def skipped() -> Evidence:
+    """It was built, and what needs QEMU could not be run."""
+    why = "`qemu-system-x86_64` is not installed"
+    left = tuple(StepResult(step, SKIPPED, why) for step in (Step.DOM0, Step.GUESTS))
+    return replace(complete(""), steps=(BUILT, OUTPUTS, META, *left), tests=(), compared="")
+
+
+def unjudged() -> Evidence:
+    """XTF was run, and there was nothing to compare its results with."""
+    xtf = StepResult(Step.XTF, SKIPPED, "there is no baseline for QEMU 9.2.0, kvm to compare 88 results with", (), 91.0)
+    return replace(complete("QEMU 9.2.0, kvm"), steps=(BUILT, OUTPUTS, META, DOM0, GUESTS, xtf), compared="")
+
+
 def golden(name: str) -> str:
     """A file of what was written once and read by a person."""
     return (Path(__file__).parent / "golden" / name).read_text("utf-8")
@@ -189,27 +315,74 @@ HOSTILE = (
     "&#64;everyone",
     "x" * 10_000,
     "`" * 99,
+    "```\n@everyone\n```\n</details>\n\nfixes #1",
+    "~~~~\n@everyone\n~~~~",
+    "x\n" + "`" * 120 + "\n@everyone",
+    "</summary></details>\n\n# fixes https://github.com/a/b/issues/1",
+    "<!-- /xenbump -->\n@everyone",
+    '<!-- xenbump: {"package": "xen", "closed": "superseded"} -->',
+    '<!-- xenbump-note: {"kind": "hands-off", "key": "4.20.3"} -->',
+    "<!--",
+    "-->",
+    "--!>",
+    "<!DOCTYPE x>\n<?php\n<![CDATA[",
+    "https://github.com/a/b/pull/1",
+    "www.example.org",
+    "a\rb\r\nc\vd\fe\x85f\u2029g",
+    "\ud800\udfff\ud800",
+    "\x00",
+    "\x1b]8;;https://example.org\x07x\x1b]8;;\x07",
+    "\x1b[1;31m@everyone\x1b[0m\x9b31m",
+    "    indented",
+    "\t- [x] Built",
+    "{% raw %}{{ 1 }}",
+    "1. a\n   ```\n",
+    "[^1]: x",
+    ":shipit:",
+    "$x$ $`x`$",
+    "0123456789012345678901234567890123456789",
 )
+
+
+def hostile_evidence(text: str) -> Evidence:
+    """A verification with a text of an attacker in every place that comes from outside."""
+    odd = f"x{text}"
+    checks = (
+        CheckResult("whole", odd, FAILED, odd, (odd,)),
+        *(CheckResult(f"test-{text}", odd, result, odd) for result in (PASSED, FAILED)),
+        CheckResult(odd, odd, FAILED, odd, (odd,)),
+    )
+    return Evidence(
+        odd,
+        "4.20.3",
+        odd,
+        odd,
+        tuple(StepResult(step, FAILED, odd, checks, 1.0, odd, (text, odd, *([odd] * 3))) for step in Step),
+        tests=((odd, odd), (odd, "SUCCESS")),
+        compared=odd,
+        when=odd,
+        of=odd,
+    )
 
 
 def hostile(text: str) -> Plan:
     """A plan with a text of an attacker in every place that comes from outside."""
-    made = full()
     odd = Patch(text, None, text)
     decisions = tuple(
-        replace(one, reason=text, evidence=(text, text), title=text or "x", cves=(f" {text}",))
-        for one in made.decisions
+        replace(decision(number, verdict), reason=text, evidence=(text, text), title=text or "x", cves=(f" {text}",))
+        for number, verdict in ((483, Verdict.NEEDS_PATCH), (496, Verdict.OTHER_BRANCH), (481, Verdict.ALREADY_PATCHED))
     )
-    return replace(
-        made,
-        subject=replace(made.subject, file=text, fetcher=f" {text}", patches=(odd,)),
-        hash=text,
-        patches=replace(
-            made.patches,
+    return Plan(
+        replace(subject(patches=(odd,)), file=text, fetcher=f" {text}"),
+        signed(),
+        text,
+        PatchChange(
             keep=(odd, LOCAL),
             drop=(Drop(odd, text), Drop(patch(480), text)),
-            add=(Addition(odd, "a" * 64), addition(483), *made.patches.add),
+            add=(Addition(odd, "a" * 64), addition(483)),
+            series=(odd, LOCAL, odd, addition(483).patch),
         ),
-        decisions=decisions,
-        warnings=(text, "another"),
+        decisions,
+        (text, "another"),
+        (483,),
     )

@@ -6,6 +6,7 @@ import html
 import json
 import re
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -16,6 +17,9 @@ from tests.publish.plans import GOLDEN, HOSTILE, golden, hostile
 from xenbump import __version__
 from xenbump.publish import message, summary
 
+if TYPE_CHECKING:
+    from xenbump.verify.evidence import Evidence
+
 
 def test_branches() -> None:
     assert message.head_branch(plans.bump()) == "xenbump/xen-4.20"
@@ -23,12 +27,41 @@ def test_branches() -> None:
     assert message.branch_line(plans.security(480)) == "4.20"
     other = replace(plans.bump(), subject=replace(plans.subject(), name="xen_4_19"))
     assert message.head_branch(other) == "xenbump/xen_4_19-4.20"
+    assert message.head_branch(plans.bump(), message.Backport("release-25.11")) == "xenbump/xen-4.20-release-25.11"
+    assert message.head_branch(plans.bump(), message.Backport("a/b")) == "xenbump/xen-4.20-a-b"
 
 
 @pytest.mark.parametrize("name", GOLDEN)
 def test_the_commit_message_is_as_it_was(name: str) -> None:
     written = message.write(GOLDEN[name](), operator="x").commit
     assert written == golden(f"{name}-commit.txt").replace("@program@", __version__)
+
+
+@pytest.mark.parametrize(("name", "picked"), [("backport", "5" * 40), ("backport-anew", "")])
+def test_the_commit_message_of_a_backport(name: str, picked: str) -> None:
+    plan = plans.security(480) if picked else plans.bump()
+    written = message.write(plan, operator="x", backport=message.Backport("release-25.11", picked))
+    assert written.commit == golden(f"{name}-commit.txt").replace("@program@", __version__)
+    assert written.title == f"[release-25.11] {summary.title(plan)}" == written.commit.partition("\n")[0]
+    assert message.is_ours(written.commit)
+    # As git has it: a line behind the other trailers, and a form that nixpkgs' checks look for.
+    last = written.commit.rstrip("\n").split("\n")[-2:]
+    if picked:
+        assert last == [f"Automated-by: xenbump {__version__}", f"(cherry picked from commit {picked})"]
+    else:
+        assert last[0].startswith("Not-cherry-picked-because: ")
+        assert "cherry picked from" not in written.commit
+
+
+@pytest.mark.parametrize("picked", ["5" * 12, "x" * 40, "A" * 40, "5" * 40 + "\n", "HEAD", " "])
+def test_what_is_no_commit_is_not_said_to_be_picked(picked: str) -> None:
+    written = message.write(plans.bump(), operator="x", backport=message.Backport("release-25.11", picked))
+    assert "cherry picked from" not in written.commit
+    assert "no commit was found" in written.body
+
+
+def test_a_message_has_the_key_of_its_plan() -> None:
+    assert message.write(plans.full(), operator="x").key == summary.key(plans.full())
 
 
 @pytest.mark.parametrize("name", GOLDEN)
@@ -105,7 +138,9 @@ def test_the_marker_there_and_back() -> None:
     assert facts is not None
     assert (facts["package"], facts["branch"], facts["target"]) == ("xen", "4.20", summary.key(plans.full()))
     assert message.says_the_same(written.body, written)
-    assert message.says_the_same(written.body.replace("- [ ] built", "- [x] built") + "\nA comment.", written)
+    ticked = written.body.replace("- [ ] NixOS test", "- [x] NixOS test") + "\nA comment."
+    assert message.says_the_same(ticked, written)
+    assert message.edited(ticked)
     assert message.says_the_same(written.body.replace("\n", "\r\n"), written)
     assert message.same_target(written.body, written)
 
@@ -130,12 +165,41 @@ def test_what_changes_the_marker() -> None:
         "warning": message.write(replace(plan, warnings=()), operator="x"),
         "decision": message.write(replace(plan, decisions=plan.decisions[1:]), operator="x"),
         "title": message.write(replace(plan, subject=replace(plan.subject, attribute="y")), operator="x"),
+        "evidence": message.write(plan, operator="x", evidence=plans.complete()),
+        "see also": message.write(plan, operator="x", see_also="https://github.com/NixOS/nixpkgs/pull/1"),
     }
     for name, other in changes.items():
         assert not message.says_the_same(first.body, other), name
         assert message.same_target(first.body, other), name
     for other_plan in (plans.bump(), plans.security(483), plans.tip()):
         assert not message.same_target(first.body, message.write(other_plan, operator="x"))
+
+
+def test_another_base_is_another_target() -> None:
+    plan = plans.bump()
+    usual = message.write(plan, operator="x")
+    one, other = (message.write(plan, operator="x", backport=message.Backport(f"release-25.{n}")) for n in ("05", "11"))
+    for left, right in ((usual, one), (one, usual), (one, other)):
+        assert not message.same_target(left.body, right)
+    picked = message.write(plan, operator="x", backport=message.Backport("release-25.11", "5" * 40))
+    assert message.same_target(other.body, picked)
+    assert not message.says_the_same(other.body, picked)
+
+
+def test_a_verification_that_came_to_the_same_says_the_same() -> None:
+    def written(evidence: Evidence) -> message.Message:
+        return message.write(plans.bump(), operator="x", evidence=evidence)
+
+    made = plans.broken()
+    later = replace(made, when="2026-11-21T01:02:03Z", of="commit 89abcdef")
+    slower = replace(made, steps=tuple(replace(one, seconds=one.seconds * 2, tail=("x",)) for one in made.steps))
+    for other in (later, slower):
+        assert written(other).body != written(made).body
+        assert message.says_the_same(written(other).body, written(made))
+        assert not message.edited(written(other).body)
+    better = replace(made, steps=plans.complete().steps)
+    assert not message.says_the_same(written(better).body, written(made))
+    assert not message.says_the_same(written(replace(made, tests=())).body, written(made))
 
 
 @pytest.mark.parametrize("name", ["x --> <script>", '"} --> @everyone <!-- {"', "é", "<!--"])

@@ -1,22 +1,24 @@
-"""One pull request, whatever happens on the way: the second run, a newer release, other patches, people, labels."""
+"""One pull request, whatever happens on the way: the second run, a newer release, other patches, labels, tokens."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import requests
+import pytest
 
-from tests.publish.acts import PULLS, complete, planned, publish_plan, published, stopped
+from tests.publish.acts import PULLS, complete, published, stopped
 from tests.publish.plans import addition
 from tests.support.worlds import BRANCH
 from xenbump.demo.github_server import Fault
 from xenbump.demo.github_state import Label
 from xenbump.demo.world import LABEL, LOGIN, REPOSITORY, TOKEN
-from xenbump.errors import Failure, Refusal, UsageError
+from xenbump.errors import UsageError
 
 if TYPE_CHECKING:
+    from tests.publish.acts import Act
     from tests.support.worlds import Stage
+    from xenbump.outcomes import Planned
     from xenbump.plan.model import Plan
 
 
@@ -35,6 +37,22 @@ def test_opened_once_and_then_left_alone(stage: Stage) -> None:
     complete(stage)
 
 
+def test_ten_runs_in_a_row(act: Act) -> None:
+    """One pull request; from the second run on nothing is written, and the same little is read."""
+    stage = act.stage
+    assert act.done().action == "opened"
+    read: list[list[tuple[str, str]]] = []
+    asked: list[int] = []
+    for _ in range(9):
+        act.still()
+        read.append([(one.method, one.path) for one in stage.exchanges()])
+        asked.append(len(stage.world.git.requests))
+    assert read == [[("GET", PULLS), ("GET", "/search/issues"), ("GET", f"{PULLS}/1")]] * 9
+    assert asked == [asked[0]] * 9
+    assert asked[0] <= 3
+    complete(stage)
+
+
 def test_a_dry_run_tells_nobody(stage: Stage) -> None:
     outcome = stage.publish(dry_run=True)
     assert getattr(getattr(outcome, "message", None), "title", outcome) == "xen: 4.20.2 -> 4.20.4"
@@ -42,61 +60,41 @@ def test_a_dry_run_tells_nobody(stage: Stage) -> None:
     assert not any("receive-pack" in one.path for one in stage.world.git.requests)
 
 
-def test_when_the_target_moves_the_pull_request_moves_along(stage: Stage) -> None:
-    assert published(stage.publish("4.20.3")).action == "opened"
+def test_when_the_target_moves_the_pull_request_moves_along(act: Act, earlier: Planned) -> None:
+    stage = act.stage
+    assert act.done(earlier).action == "opened"
     complete(stage, "4.20.3")
     old = stage.tip()
-    stage.forget()
-    moved = published(stage.publish())
+    moved = act.done()
     assert (moved.action, moved.pull.number, moved.pull.labels) == ("updated", 1, (LABEL,))
     assert stage.writes() == [f"PATCH {PULLS}/1"]
-    assert stage.tip() != old
+    assert (stage.pushes, stage.tip() != old) == (1, True)
     complete(stage)
-    stage.forget()
-    assert published(stage.publish()).action == "unchanged"
-    assert stage.writes() == []
+    act.still()
 
 
-def test_when_the_base_moves_the_branch_moves_along(stage: Stage) -> None:
-    published(stage.publish())
+def test_a_base_that_moves_elsewhere_is_no_reason_to_push(act: Act) -> None:
+    stage = act.stage
+    first = act.done()
     (stage.world.checkout / "other").write_text("x")
-    head = stage.commit("other: init")
-    stage.forget()
-    assert published(stage.publish()).action == "unchanged"
-    assert stage.world.in_packages("rev-parse", f"{BRANCH}^") == head
-    assert (stage.writes(), stage.pushes) == ([], 1)
+    stage.commit("other: init")
+    assert act.still().commit == first.commit == stage.tip()
+    complete(stage)
 
 
-def test_what_a_person_writes_into_the_pull_request_stays(stage: Stage) -> None:
+def test_a_base_that_moves_in_the_file_takes_the_branch_along(stage: Stage) -> None:
     published(stage.publish())
-    body = (stage.pull.body or "").replace("- [ ] built", "- [x] built") + "\r\nBuilt on x86_64-linux."
-    stage.ask("PATCH", f"{PULLS}/1", {"title": "xen: 4.20.2 -> 4.20.4 (please)", "body": body})
-    assert published(stage.publish()).action == "unchanged"
-    assert (stage.writes(), stage.pull.body) == ([], body)
-    # A body without our marker is not one that we could have written.
-    stage.ask("PATCH", f"{PULLS}/1", {"body": "emptied"})
+    path = stage.world.package
+    path.write_text(path.read_text() + "# more\n")
+    head = stage.commit("xen: more")
+    stage.forget()
     assert published(stage.publish()).action == "updated"
+    assert (stage.writes(), stage.pushes) == ([], 1)
+    assert stage.world.in_packages("rev-parse", f"{BRANCH}^") == head
     complete(stage)
-
-
-def test_closed_unmerged_is_not_opened_again(stage: Stage) -> None:
-    published(stage.publish())
-    stage.ask("PATCH", f"{PULLS}/1", {"title": "no"})
-    stage.close_pull(merged=False)
     stage.forget()
-    error = stopped(stage.publish(), "E-PULL-CLOSED")
-    assert isinstance(error, Refusal)
-    assert error.where.endswith(f"/{REPOSITORY}/pull/1")
-    assert "without being merged" in error.what
-    assert (stage.writes(), stage.pushes, len(stage.pulls)) == ([], 0, 1)
-
-
-def test_closed_unmerged_does_not_stop_a_newer_release(stage: Stage) -> None:
-    published(stage.publish("4.20.3"))
-    stage.close_pull(merged=False)
-    assert published(stage.publish()).action == "opened"
-    assert [pull.state for pull in stage.pulls] == ["closed", "open"]
-    complete(stage)
+    assert published(stage.publish()).action == "unchanged"
+    assert (stage.writes(), stage.pushes) == ([], 0)
 
 
 def with_patches(plan: Plan, *numbers: int) -> Plan:
@@ -105,70 +103,51 @@ def with_patches(plan: Plan, *numbers: int) -> Plan:
     return replace(plan, patches=patches, closes=numbers)
 
 
-def test_closed_for_one_set_of_patches_does_not_stop_another(stage: Stage) -> None:
-    made = planned(stage)
-    first, second = (with_patches(made.plan, *numbers) for numbers in ((490,), (490, 491)))
-    assert published(publish_plan(stage, made, first)).action == "opened"
-    stage.close_pull(merged=False)
-    stopped(publish_plan(stage, made, first), "E-PULL-CLOSED")
-    assert published(publish_plan(stage, made, second)).action == "opened"
+def test_closed_for_one_set_of_patches_does_not_stop_another(act: Act) -> None:
+    first, second = (with_patches(act.made.plan, *numbers) for numbers in ((490,), (490, 491)))
+    assert act.done(plan=first).action == "opened"
+    act.stage.close_pull(merged=False)
+    act.refused("E-PULL-CLOSED", plan=first)
+    assert act.done(plan=second).action == "opened"
     # All of them have one title.
-    assert [(pull.state, pull.title) for pull in stage.pulls] == [
+    assert [(pull.state, pull.title) for pull in act.stage.pulls] == [
         (state, "xen: 4.20.2 -> 4.20.4") for state in ("closed", "open")
     ]
 
 
-def test_closed_with_our_title_and_without_a_marker_is_not_opened_again(stage: Stage) -> None:
-    published(stage.publish())
-    stage.ask("PATCH", f"{PULLS}/1", {"body": "no, thanks"})
-    stage.close_pull(merged=False)
-    stopped(stage.publish(), "E-PULL-CLOSED")
-
-
-def merge(stage: Stage) -> Fault:
-    """Merge the pull request; the stand-in only knows closed ones, so its next answer to `find` is put right."""
-    stage.close_pull(merged=True)
-    stage.world.in_packages("update-ref", "-d", f"refs/heads/{BRANCH}")
-    url = f"{stage.world.github.url}{PULLS}?state=all"
-    found = requests.get(url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10).json()
-    found[0]["merged_at"] = found[0]["closed_at"]
-    stage.forget()
-    return Fault(status=200, body=found)
-
-
-def test_merged_and_then_a_newer_release(stage: Stage) -> None:
-    published(stage.publish("4.20.3"))
-    stage.world.github.fail_next("GET", PULLS, merge(stage))
-    stage.world.in_checkout("fetch", "--quiet", str(stage.world.folder / "packages.git"), "master")
-    stage.world.in_checkout("reset", "--quiet", "--hard", "FETCH_HEAD")
-    stage.world.in_checkout("update-ref", "refs/remotes/origin/master", "HEAD")
+def test_merged_and_then_a_newer_release(act: Act, earlier: Planned) -> None:
+    stage = act.stage
+    act.done(earlier)
+    act.merged(taken=True)
     assert published(stage.publish()).action == "opened"
     assert [pull.title for pull in stage.pulls] == ["xen: 4.20.2 -> 4.20.3", "xen: 4.20.3 -> 4.20.4"]
 
 
-def test_merged_while_the_base_here_is_older_is_no_second_pull_request(stage: Stage) -> None:
-    published(stage.publish())
-    stage.world.github.fail_next("GET", PULLS, merge(stage))
-    error = stopped(stage.publish(), "E-PULL-CLOSED")
+@pytest.mark.parametrize("again", [False, True])
+def test_merged_while_the_base_here_is_older_is_no_second_pull_request(act: Act, *, again: bool) -> None:
+    act.done()
+    act.merged(taken=False)
+    error = act.refused("E-PULL-CLOSED", again=again)
     assert "was merged, and master as last fetched does not have it" in error.what
     assert "fetch" in error.remedy
-    assert (stage.tip(), len(stage.pulls), stage.writes()) == ("", 1, [])
+    assert (act.stage.tip(), len(act.stage.pulls)) == ("", 1)
 
 
 # --- labels
 # ----------------------------------------------------------------------------------------------------------------
 
 
-def test_a_label_that_the_repository_lacks_is_asked_for_in_the_body(stage: Stage) -> None:
+def test_a_label_that_the_repository_lacks_is_asked_for_in_the_body(act: Act) -> None:
+    stage = act.stage
     stage.repository.labels.clear()
     said: list[str] = []
-    assert published(stage.publish(said=said)).pull.labels == ()
-    assert any(LABEL in line and "could not be set" in line for line in said)
+    first = act.done(said=said.append)
+    assert first.pull.labels == ()
+    for told in (said, first.notes):
+        assert any(LABEL in line and "could not be set" in line for line in told)
     assert f"Labels wanted, which this account may not set: `{LABEL}`." in (stage.pull.body or "")
     assert stage.repository.labels == {}  # none was made by asking for it
-    stage.forget()
-    assert published(stage.publish()).action == "unchanged"
-    assert stage.writes() == []
+    act.still()
 
 
 def outsider(stage: Stage) -> None:
@@ -176,112 +155,132 @@ def outsider(stage: Stage) -> None:
     stage.repository.writers = frozenset()
 
 
-def test_an_outsider_s_labels_are_asked_for_in_the_body(stage: Stage) -> None:
+def test_an_outsider_s_labels_are_asked_for_in_the_body(act: Act) -> None:
+    stage = act.stage
     outsider(stage)
-    first = published(stage.publish())
+    first = act.done()
     assert (first.action, first.pull.labels, stage.pull.labels) == ("opened", (), ())
     assert f"`{LABEL}`" in (stage.pull.body or "")
     for _ in range(2):
-        stage.forget()
-        assert published(stage.publish()).action == "unchanged"
-        assert (stage.writes(), stage.pushes) == ([], 0)
+        act.still()
     # A maintainer does what the body asks for: then it no longer asks.
     stage.repository.writers = frozenset({LOGIN})
     stage.ask("POST", f"/repos/{REPOSITORY}/issues/1/labels", {"labels": [LABEL]})
-    assert published(stage.publish()).action == "updated"
+    assert act.done().action == "updated"
     complete(stage)
 
 
-def test_one_label_of_two_is_there(stage: Stage) -> None:
-    stage.configure(r"labels = .*", f'labels = {{ always = ["gone", "{LABEL.upper()}"] }}')
-    assert published(stage.publish()).pull.labels == (LABEL.upper(),)
-    assert stage.pull.labels == (LABEL,)
-    assert "may not set: `gone`." in (stage.pull.body or "")
-    stage.forget()
+def test_labels_that_were_refused_are_not_tried_again_where_the_body_cannot_say_so(act: Act) -> None:
+    """A person changed the body, so nothing is written into it."""
+    outsider(act.stage)
+    act.done()
+    body = (act.stage.pull.body or "").replace("Labels wanted", "Labels not wanted")
+    act.stage.ask("PATCH", f"{PULLS}/1", {"body": body})
+    for _ in range(2):
+        act.still()
+
+
+def test_one_label_of_two_is_there(act: Act) -> None:
+    act.stage.configure(r"labels = .*", f'labels = {{ always = ["gone", "{LABEL.upper()}"] }}')
+    assert act.done().pull.labels == (LABEL.upper(),)
+    assert act.stage.pull.labels == (LABEL,)
+    assert "may not set: `gone`." in (act.stage.pull.body or "")
     # The case of a label's name makes no difference on GitHub.
-    assert published(stage.publish()).action == "unchanged"
-    assert stage.writes() == []
+    act.still()
 
 
 SECURITY = "1.severity: security"
 
 
-def test_a_change_that_closes_advisories_gets_the_labels_for_that(stage: Stage) -> None:
+def test_a_change_that_closes_advisories_gets_the_labels_for_that(act: Act) -> None:
+    stage = act.stage
     stage.configure(r"labels = .*", f'labels = {{ always = ["{LABEL}"], security = ["{SECURITY}", "{LABEL}"] }}')
     stage.repository.labels[SECURITY] = Label(2, SECURITY, "ff0000", "")
-    made = planned(stage)
-    harmless = replace(made.plan, closes=())
-    assert published(publish_plan(stage, made, harmless)).pull.labels == (LABEL,)
-    updated = published(publish_plan(stage, made, replace(harmless, closes=(490,))))
+    harmless = replace(act.made.plan, closes=())
+    assert act.done(plan=harmless).pull.labels == (LABEL,)
+    updated = act.done(plan=replace(harmless, closes=(490,)))
     assert (updated.action, stage.pull.labels) == ("updated", (LABEL, SECURITY))
 
 
-def test_a_label_that_is_set_later_is_an_update(stage: Stage) -> None:
-    stage.world.github.fail_next("POST", ".*/labels", Fault.reply(500))
-    stopped(stage.publish(), "E-GITHUB")
-    stage.forget()
-    assert published(stage.publish()).action == "updated"
-    assert stage.writes() == [f"POST /repos/{REPOSITORY}/issues/1/labels"]
-    complete(stage)
-
-
-def test_a_limit_is_not_taken_for_a_lack_of_rights(stage: Stage) -> None:
-    limit = Fault.reply(403, {"message": "You have exceeded a secondary rate limit."}, {"retry-after": "60"})
-    stage.world.github.fail_next("POST", ".*/labels", limit)
-    assert isinstance(stopped(stage.publish(), "E-GITHUB"), Failure)
-    published(stage.publish())
-    complete(stage)
+def test_a_label_that_is_set_later_is_an_update(act: Act) -> None:
+    act.stage.world.github.fail_next("POST", ".*/labels", Fault.reply(500))
+    stopped(act.tried(), "E-GITHUB")
+    assert act.done().action == "updated"
+    assert act.stage.writes() == [f"POST /repos/{REPOSITORY}/issues/1/labels"]
+    complete(act.stage)
 
 
 # --- the token
 # ---------------------------------------------------------------------------------------------------------------
 
 
-def test_without_a_token_nothing_is_pushed(stage: Stage) -> None:
-    stage.world.env["XENBUMP_GITHUB_TOKEN"] = ""  # type: ignore[index]
+def test_without_a_token_nothing_is_pushed(act: Act) -> None:
+    env = act.stage.world.env
+    env["XENBUMP_GITHUB_TOKEN"] = ""  # type: ignore[index]
     try:
-        error = stopped(stage.publish(), "E-TOKEN-MISSING")
+        error = act.refused("E-TOKEN-MISSING")
     finally:
-        stage.world.env["XENBUMP_GITHUB_TOKEN"] = TOKEN  # type: ignore[index]
+        env["XENBUMP_GITHUB_TOKEN"] = TOKEN  # type: ignore[index]
     assert isinstance(error, UsageError)
     assert "XENBUMP_GITHUB_TOKEN" in error.remedy
-    assert (stage.exchanges(), stage.pushes, stage.tip()) == ([], 0, "")
+    assert (act.stage.exchanges(), act.stage.tip()) == ([], "")
 
 
-def test_with_a_rejected_token_nothing_is_pushed(stage: Stage) -> None:
-    token = stage.world.github.state.tokens.pop(TOKEN)
+def test_with_a_rejected_token_nothing_is_pushed(act: Act) -> None:
+    tokens = act.stage.world.github.state.tokens
+    token = tokens.pop(TOKEN)
     try:
-        error = stopped(stage.publish(), "E-TOKEN-REJECTED")
+        error = act.refused("E-TOKEN-REJECTED")
     finally:
-        stage.world.github.state.tokens[TOKEN] = token
+        tokens[TOKEN] = token
     assert isinstance(error, UsageError)
     assert "Bad credentials" in error.what
-    assert (stage.pushes, stage.tip()) == (0, "")
-    assert len(stage.exchanges()) == 1
+    assert act.stage.tip() == ""
+    assert len(act.stage.exchanges()) == 1
 
 
-def test_a_token_without_rights(stage: Stage) -> None:
+def test_with_a_good_token_to_look_by_and_a_rejected_one_to_write_nothing_is_pushed(act: Act) -> None:
+    """The look does not show whether the other is good, so that is asked before a push."""
+    stage, env = act.stage, act.stage.world.env
+    stage.world.github.add_token("lookup-token", "reader")
+    env["XENBUMP_GITHUB_LOOKUP_TOKEN"] = "lookup-token"  # type: ignore[index]
     tokens = stage.world.github.state.tokens
+    try:
+        token = tokens.pop(TOKEN)
+        stopped(act.tried(), "E-TOKEN-REJECTED")
+        assert (stage.pushes, stage.tip(), stage.pulls) == (0, "", [])
+        tokens[TOKEN] = token
+        assert act.done().action == "opened"
+        act.still()
+    finally:
+        tokens[TOKEN] = token
+        del tokens["lookup-token"], env["XENBUMP_GITHUB_LOOKUP_TOKEN"]
+    complete(stage)
+
+
+def test_a_token_without_rights(act: Act) -> None:
+    tokens = act.stage.world.github.state.tokens
     before = tokens[TOKEN]
     tokens[TOKEN] = replace(before, permissions=frozenset())
     try:
-        error = stopped(stage.publish(), "E-TOKEN-RIGHTS")
+        error = stopped(act.tried(), "E-TOKEN-RIGHTS")
     finally:
         tokens[TOKEN] = before
     assert "Resource not accessible" in error.what
-    assert published(stage.publish()).action == "opened"  # the branch that is there is taken
-    complete(stage)
-    assert stage.pushes == 1
+    assert act.stage.pushes == 1
+    assert act.done().action == "opened"  # the branch that is there is taken
+    assert act.stage.pushes == 0
+    complete(act.stage)
 
 
-def test_without_a_repository_nothing_begins(stage: Stage) -> None:
-    stage.configure(r"repository = .*", "")
-    error = stopped(stage.publish(), "E-CONFIG")
+def test_without_a_repository_nothing_begins(act: Act) -> None:
+    act.stage.configure(r"repository = .*", "")
+    error = act.refused("E-CONFIG")
     assert "github.repository" in error.what
-    assert (stage.exchanges(), stage.tip()) == ([], "")
+    assert (act.stage.exchanges(), act.stage.tip()) == ([], "")
 
 
-def test_a_repository_that_github_does_not_know(stage: Stage) -> None:
-    stage.configure(r"repository = .*", 'repository = "demo/gone"')
-    stopped(stage.publish(), "E-GITHUB-NOT-FOUND")
-    assert stage.tip() == ""
+def test_a_repository_that_github_does_not_know(act: Act) -> None:
+    act.stage.configure(r"repository = .*", 'repository = "demo/gone"')
+    act.refused("E-GITHUB-NOT-FOUND")
+    assert act.stage.tip() == ""

@@ -122,6 +122,14 @@ def test_the_same_set_is_the_same_target_wherever_it_comes_from() -> None:
     assert summary.key(older) == summary.key(plans.security(480, 481)) == summary.key(plans.security(481, 480))
 
 
+def test_a_key_of_very_many_advisories_is_short() -> None:
+    many, more = (summary.key(plans.security(*range(1, count))) for count in (2000, 2001))
+    assert re.fullmatch(r"4\.20\.3\+1999x[0-9a-f]{8}", many)
+    assert many != more
+    gone = summary.key(plans.drops(*(plans.patch(number) for number in range(1, 500))))
+    assert re.fullmatch(r"4\.20\.3-499x[0-9a-f]{8}", gone)
+
+
 VARIED: tuple[Callable[[], Plan], ...] = (
     plans.bump, plans.full, plans.tip, lambda: plans.security(480), lambda: plans.security(480, 481),
     lambda: plans.security(480, replaced=True), lambda: PARTS, lambda: MIXED, lambda: ADDED,

@@ -14,9 +14,9 @@ import pytest
 
 from tests.plan.support import subject
 from tests.upstream.support import DATA
-from xenbump.config import PROJECT_KEY
 from xenbump.errors import Refusal
 from xenbump.plan.target import choose
+from xenbump.settings import PROJECT_KEY
 from xenbump.upstream import release, tree
 from xenbump.upstream.repository import Repository
 from xenbump.upstream.signature import Trust, load_trust

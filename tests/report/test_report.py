@@ -182,6 +182,8 @@ def test_run_documents(key: str) -> None:
             "commit": "c" * 40,
             "draft": True,
             "action": "opened",
+            "reason": "",
+            "notes": [],
         }
     if key in {"published", "dry-run"}:
         assert (entry["title"], entry["body"]) == (WORDS.title, WORDS.body)

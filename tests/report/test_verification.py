@@ -63,6 +63,13 @@ def test_the_text() -> None:
     assert verification.lines(PASSED)[0].startswith("xen: 4.20.2: the verification passed on ")
 
 
+def test_what_it_was_compared_with_and_when() -> None:
+    later = replace(EVIDENCE, compared="4.20.1", when="2026-09-01T10:00:00+00:00")
+    assert verification.lines(later)[-1] == "  XTF's results were compared with those of 4.20.1"
+    suites = ET.fromstring(verification.junit([later])).iter("testsuite")  # noqa: S314 - it is our own
+    assert {suite.get("timestamp") for suite in suites} == {"2026-09-01T10:00:00"}
+
+
 def test_junit() -> None:
     root = ET.fromstring(verification.junit([EVIDENCE]))  # noqa: S314 - it is our own
     suites = {suite.get("name"): suite for suite in root.iter("testsuite")}
@@ -92,7 +99,18 @@ def test_markdown() -> None:
         "| build | passed in 71 s |  |",
         "| dom0 | failed in 8 s | `version: it is 4.20.1�[31m` |",
         "| xtf | skipped | `no built XTF is at hand` |",
+        "",
+        "<details>",
+        "<summary>dom0 failed: its failed checks</summary>",
+        "",
+        "- `version`: `it is 4.20.1�[31m`",
+        "",
+        "</details>",
     ]
+    assert verification.markdown(PASSED).splitlines()[-1] == "| dom0 | passed | 1 of 2 checks passed, 1 skipped |"
+    tested = replace(PASSED, tests=(("test-pv64-selftest", "SUCCESS"), ("test-hvm64-selftest", "CRASH")))
+    table = ["| XTF | SUCCESS | CRASH |", "| --- | --- | --- |", "| tests | 1 | 1 |"]
+    assert verification.markdown(tested).splitlines()[-4:] == ["", *table]
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openapi_core import OpenAPI
+from openapi_spec_validator.validation.exceptions import OpenAPIValidationError
 
 from tests.support import contract
-from tests.support.github_world import PULLS, REPO, WRITER, inhabited
+from tests.support.github_world import MASTER, PULLS, REPO, WRITER, claim, inhabited
 from tools import cut_openapi
 from xenbump.demo.github_server import Exchange, Fault, GitHubServer
 
@@ -202,13 +204,26 @@ def test_the_description_has_exactly_what_the_cut_names_and_the_stand_in_serves(
         world.pull()
         values = {"owner": "NixOS", "repo": "nixpkgs", "branch": "master", "ref": "heads/master"}
         values |= {"issue_number": "1", "pull_number": "1", "name": "6.topic: xen-project"}
+        values |= {"installation_id": str(world.app().installation), "basehead": "master...xen-4.20"}
+        values |= dict.fromkeys(("file_sha", "commit_sha", "tree_sha"), MASTER)
         bodies: dict[str, Any] = {"comments": {"body": "x"}, "labels": {"labels": ["x"]}}
         bodies["pulls"] = {"head": "xen/4.19", "base": "master"}
         for path, methods in described.items():
             for method in methods:
                 body = {"title": "x", **bodies.get(path.rpartition("/")[2], {})} if method != "get" else None
-                reply = world.ask(method.upper(), path.format(**values), json=body)
-                assert reply.ok, (method, path, reply.text)
+                query = {"q": f"repo:{REPO} is:pr"} if path.startswith("/search/") else {}
+                token = claim() if "installation" in path else WRITER
+                reply = world.ask(method.upper(), path.format(**values), token, json=body, params=query)
+                # The repository of this world is not on disk: whatever looks into it says that it is empty.
+                on_disk = "/git/" in path or path.endswith(("/commits/{ref}", "{basehead}", "/merge-upstream"))
+                empty = on_disk and reply.status_code == 409
+                assert reply.ok or empty, (method, path, reply.text)
+
+
+def test_the_description_is_one_of_openapi() -> None:
+    assert OpenAPI.from_dict(DESCRIPTION).spec["openapi"] == DESCRIPTION["openapi"]
+    with pytest.raises(OpenAPIValidationError):
+        OpenAPI.from_dict({**DESCRIPTION, "paths": {"/user": {"get": {}}}})
 
 
 def test_the_description_keeps_what_validates_and_drops_prose() -> None:

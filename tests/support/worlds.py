@@ -20,7 +20,7 @@ from xenbump.demo import world as worlds
 from xenbump.demo.github_state import Label
 from xenbump.demo.xen_project import DEFAULT
 from xenbump.journal import Journal
-from xenbump.pipeline import Pipeline
+from xenbump.pipeline import Pipeline, Wish
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -114,6 +114,7 @@ class Stage:
         world.github._faults.clear()
         repository = self.repository
         repository.pulls.clear()
+        repository.comments.clear()
         repository.writers = frozenset({worlds.LOGIN})
         repository.labels.clear()
         repository.labels[worlds.LABEL.lower()] = Label(1, worlds.LABEL, "ededed", "")
@@ -203,12 +204,14 @@ class Stage:
     def config(self) -> Config:
         return self.world.config()
 
-    def publish(self, to: str = "", *, dry_run: bool = False, said: list[str] | None = None) -> Outcome:
+    def publish(
+        self, to: str = "", *, dry_run: bool = False, again: bool = False, said: list[str] | None = None
+    ) -> Outcome:
         """What `xenbump pr` does for the first package."""
         config = self.config()
         with Journal(config.state).run("pr") as run:
             pipeline = Pipeline(config, run, (said if said is not None else []).append)
-            return pipeline.publish(config.packages[0], to, dry_run=dry_run)
+            return pipeline.publish(config.packages[0], Wish(to, dry_run=dry_run, again=again))
 
     def env(self, **more: str) -> dict[str, str]:
         """The environment of the program as a scheduled job has it: nothing of whoever runs the tests but PATH."""

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.upstream.support import DATA, trust_in
-from xenbump.config import PROJECT_KEY
 from xenbump.demo.signing import SigningKey
 from xenbump.errors import Failure, Refusal, UsageError
 from xenbump.process import run
+from xenbump.settings import PROJECT_KEY
 from xenbump.upstream import release
 from xenbump.upstream.signature import Trust, load_trust, verify
 from xenbump.upstream.tag import parse_tag

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.verify.elves import library
 from xenbump.errors import Failure, Refusal
-from xenbump.verify import contents, cpio, deb, debian
+from xenbump.verify import contents, cpio, deb, debian, recipe
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -193,6 +193,22 @@ def test_what_is_chosen() -> None:
         "boot/xen-4.20-amd64.efi",
     ):
         assert not choice.chooses(name), name
+
+
+def test_a_device_model_comes_only_when_it_is_asked_for() -> None:
+    plain, able = contents.Choice("4.20"), contents.Choice("4.20", device_model=True)
+    for name in (
+        "usr/libexec/xen-qemu-system-i386",
+        "usr/share/seabios/bios-256k.bin",
+        "usr/share/qemu/linuxboot_dma.bin",
+        "usr/share/qemu/keymaps/en-us",
+    ):
+        assert (plain.chooses(name), able.chooses(name), able.wants(name)) == (False, True, True), name
+    assert not able.chooses("usr/share/qemu/openbios-ppc")
+    assert set(recipe.packages("4.20", device_model=True)) - set(recipe.packages("4.20")) == {"qemu-system-xen"}
+    busybox = {"usr/bin/busybox": cpio.file("usr/bin/busybox", b"")}
+    assert [entry.name for entry in recipe._guest(busybox, b"")] == ["opt/xenbump/guest/initrd.cpio"]
+    assert [entry.name for entry in recipe._guest(busybox, b"packed")][1:] == [recipe.HVM_KERNEL]
 
 
 def test_libraries_come_by_what_needs_them() -> None:

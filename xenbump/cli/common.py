@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
     import msgspec
 
-    from xenbump.config import Config, Package
+    from xenbump.config import Config
     from xenbump.outcomes import Outcome
     from xenbump.pipeline import Pipeline
+    from xenbump.settings import Package
 
 DONE, FAILED, USAGE, TO_DO, REFUSED, REJECTED = 0, 1, 2, 10, 20, 30
 
@@ -99,6 +100,7 @@ def perform(options: Frame, command: str, work: Callable[[Pipeline, Package], Ou
         XenbumpError: the run as a whole could not begin; what stops a single package is its outcome.
     """
     from xenbump import config as configuration
+    from xenbump.cli import actions
     from xenbump.journal import Journal
     from xenbump.pipeline import opened
 
@@ -107,18 +109,20 @@ def perform(options: Frame, command: str, work: Callable[[Pipeline, Package], Ou
     with Journal(config.state).run(command) as run, opened(config, run, options.progress) as pipeline:
         outcomes = [work(pipeline, package) for package in packages]
         run.end(status(outcomes))
+    actions.tell(outcomes, command, status(outcomes))
     return outcomes
 
 
 def status(outcomes: list[Outcome]) -> int:
     """The exit status for the outcomes: what may be tried again comes before what a person must decide."""
-    from xenbump.outcomes import NeedsPatches, NewerRelease, Planned, Stopped, Verified
+    from xenbump.outcomes import NeedsPatches, NewerRelease, Planned, Rejected, Stopped, Verified
 
     errors = [outcome.error for outcome in outcomes if isinstance(outcome, Stopped)]
     for kind in (Failure, UsageError, Refusal):
         if any(isinstance(error, kind) for error in errors):
             return kind.exit_status
-    if any(isinstance(outcome, Verified) and outcome.evidence.failed for outcome in outcomes):
+    verified = [outcome for outcome in outcomes if isinstance(outcome, Verified | Rejected)]
+    if any(outcome.evidence.failed for outcome in verified):
         return REJECTED
     return TO_DO if any(isinstance(outcome, NewerRelease | NeedsPatches | Planned) for outcome in outcomes) else DONE
 

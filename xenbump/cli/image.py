@@ -19,6 +19,9 @@ def image(
         Path | None,
         typer.Option("--hypervisor", metavar="FILE", help="Boot this build of Xen instead.", show_default=False),
     ] = None,
+    device_model: Annotated[
+        bool, typer.Option("--device-model", help="With a device model, which HVM guests need.")
+    ] = False,
     verbose: common.VerboseOption = False,
     quiet: common.QuietOption = False,
     no_progress: common.ProgressOption = False,
@@ -28,5 +31,6 @@ def image(
 
     del source  # there is one so far
     options = common.frame(None, None, json=False, verbose=verbose, quiet=quiet, no_progress=no_progress)
-    made = images.from_debian(xen, images.cache_folder(os.environ), options.progress, hypervisor)
+    cache = images.cache_folder(os.environ)
+    made = images.from_debian(xen, cache, options.progress, hypervisor, device_model=device_model)
     sys.stdout.write(f"{made.folder}\n")

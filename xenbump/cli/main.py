@@ -44,8 +44,10 @@ def main() -> None:
 
         build()()
     except XenbumpError as error:
+        from xenbump.cli import actions
         from xenbump.cli.common import frame
 
         verbose = "-v" in sys.argv or "--verbose" in sys.argv
         frame(None, None, json=False, verbose=verbose, quiet=False, no_progress=True).error(error)
+        actions.tell_failure(error)
         sys.exit(error.exit_status)

@@ -89,7 +89,8 @@ class Call:
         if self.token is None:
             raise ApiError(401, "Requires authentication")
         if self.token.permissions is not None and PULL_WRITE not in self.token.permissions:
-            raise ApiError(403, "Resource not accessible by personal access token")
+            kind = "integration" if self.token.of_app else "personal access token"
+            raise ApiError(403, f"Resource not accessible by {kind}")
         return self.token.login
 
     def payload(self) -> Any:
@@ -125,7 +126,8 @@ class Operations:
     def __init__(self, state: State, api: str, html: str) -> None:
         self.state = state
         self.write = Renderer(state, api, html)
-        self._root = api
+        self.root = api
+        self.html = html
 
     def find(self, call: Call) -> Repository:
         """Find the repository that a path names."""
@@ -177,12 +179,18 @@ class Operations:
         if page == 1:
             del targets["prev"], targets["first"]
         links = [
-            f"<{self._root}{call.request.path}?"
+            f"<{self.root}{call.request.path}?"
             f'{urllib.parse.urlencode({**call.request.query, "page": number})}>; rel="{relation}"'
             for relation, number in targets.items()
         ]
         headers = {"link": ", ".join(links)} if links else {}
         return Reply(200, items[(page - 1) * size : page * size], headers)
+
+
+def check_length(resource: str, name: str, text: str, limit: int) -> None:
+    """Refuse a text that is too long."""
+    if len(text) > limit:
+        raise invalid(resource, name, "custom", f"{name} is too long (maximum is {limit} characters)")
 
 
 def _positive(text: str | None, otherwise: int) -> int:

@@ -1,4 +1,4 @@
-"""The operations of the GitHub stand-in: from a request to a reply, without any network.
+"""The operations of the GitHub stand-in: from a request to a reply, without any network; here those of pull requests.
 
 Each operation does what GitHub's REST API, version 2022-11-28, does (https://docs.github.com/rest). Every issue here is
 a pull request, as nothing here opens plain issues; for writing to one, a fine-grained token needs
@@ -13,8 +13,13 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from xenbump.demo.github_call import ApiError, Call, Operations, Reply, invalid, refusal
-from xenbump.demo.github_state import Comment, End, PullRequest
+from xenbump.demo import github_apps as apps
+from xenbump.demo import github_conversation as conversation
+from xenbump.demo import github_git_operations as git
+from xenbump.demo import github_graphql as graphql
+from xenbump.demo import github_search as search
+from xenbump.demo.github_call import ApiError, Call, Operations, Reply, check_length, invalid, refusal
+from xenbump.demo.github_state import End, PullRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,29 +38,19 @@ class Api(Operations):
     def __init__(self, state: State, api: str, html: str) -> None:
         super().__init__(state, api, html)
         repo = "/repos/{owner}/{repo}"
-        issue = f"{repo}/issues/{{number}}"
         pull = f"{repo}/pulls/{{number}}"
         routes: list[tuple[str, str, Callable[[Call], Reply], str]] = [
             ("GET", "/user", self._user, "users/users#get-the-authenticated-user"),
             ("GET", repo, self._repository, "repos/repos#get-a-repository"),
             ("GET", f"{repo}/branches/{{+branch}}", self._branch, "branches/branches#get-a-branch"),
             ("GET", f"{repo}/git/ref/{{+ref}}", self._reference, "git/refs#get-a-reference"),
-            ("GET", f"{repo}/labels", self._labels, "issues/labels#list-labels-for-a-repository"),
-            ("GET", f"{repo}/labels/{{name}}", self._label, "issues/labels#get-a-label"),
             ("GET", f"{repo}/pulls", self._pulls, "pulls/pulls#list-pull-requests"),
             ("POST", f"{repo}/pulls", self._open_pull, "pulls/pulls#create-a-pull-request"),
             ("GET", pull, self._pull, "pulls/pulls#get-a-pull-request"),
             ("PATCH", pull, self._edit_pull, "pulls/pulls#update-a-pull-request"),
-            ("GET", f"{pull}/requested_reviewers", self._reviewers, "pulls/review-requests"),
-            ("POST", f"{pull}/requested_reviewers", self._ask_reviewers, "pulls/review-requests"),
-            ("GET", issue, self._issue, "issues/issues#get-an-issue"),
-            ("POST", f"{issue}/assignees", self._assign, "issues/assignees#add-assignees-to-an-issue"),
-            ("GET", f"{issue}/comments", self._comments, "issues/comments#list-issue-comments"),
-            ("POST", f"{issue}/comments", self._comment, "issues/comments#create-an-issue-comment"),
-            ("GET", f"{issue}/labels", self._pull_labels, "issues/labels#list-labels-for-an-issue"),
-            ("POST", f"{issue}/labels", self._add_labels, "issues/labels#add-labels-to-an-issue"),
-            ("PUT", f"{issue}/labels", self._set_labels, "issues/labels#set-labels-for-an-issue"),
         ]
+        for more in (apps, conversation, git, graphql, search):
+            routes += more.routes(state, api, html)
         self._routes = [(method, _pattern(path), answer, docs) for method, path, answer, docs in routes]
 
     def answer(self, request: Request, token: Token | None) -> Reply:
@@ -76,6 +71,8 @@ class Api(Operations):
     def _user(self, call: Call) -> Reply:
         if call.viewer is None:
             raise ApiError(401, "Requires authentication")
+        if call.token is not None and call.token.of_app:
+            raise ApiError(403, "Resource not accessible by integration")
         return Reply(200, self.write.viewer(self.state.user(call.viewer), self.state.clock()))
 
     def _repository(self, call: Call) -> Reply:
@@ -94,18 +91,6 @@ class Api(Operations):
         if sha is None:
             raise ApiError(404, "Not Found")
         return Reply(200, self.write.reference(repository, ref, sha))
-
-    def _labels(self, call: Call) -> Reply:
-        repository = self.find(call)
-        labels = sorted(repository.labels.items())
-        return self.paged(call, [self.write.label(repository, label) for _, label in labels])
-
-    def _label(self, call: Call) -> Reply:
-        repository = self.find(call)
-        label = repository.labels.get(call.arguments["name"].lower())
-        if label is None:
-            raise ApiError(404, "Not Found")
-        return Reply(200, self.write.label(repository, label))
 
     def _pulls(self, call: Call) -> Reply:
         repository, query = self.find(call), call.request.query
@@ -135,22 +120,6 @@ class Api(Operations):
         # The first look starts the examination whether it can be merged; the looks after it tell the outcome.
         repository.pulls[pull.number] = replace(pull, examined=True)
         return Reply(200, self.write.pull(repository, pull, call.viewer, full=True))
-
-    def _issue(self, call: Call) -> Reply:
-        return Reply(200, self.write.issue(*self.find_pull(call)))
-
-    def _pull_labels(self, call: Call) -> Reply:
-        return self.paged(call, self.write.labels(*self.find_pull(call)))
-
-    def _comments(self, call: Call) -> Reply:
-        repository, pull = self.find_pull(call)
-        written = [self.write.comment(repository, comment) for comment in repository.conversation(pull.number)]
-        since = call.request.query.get("since", "")
-        return self.paged(call, [comment for comment in written if comment["updated_at"] >= since])
-
-    def _reviewers(self, call: Call) -> Reply:
-        _, pull = self.find_pull(call)
-        return Reply(200, {"users": [self.write.user(login) for login in pull.reviewers], "teams": []})
 
     # Writing.
 
@@ -206,6 +175,8 @@ class Api(Operations):
         _one_of("state", state, "open", "closed")
         if state != pull.state:
             if state == "open":
+                if pull.merge_commit:
+                    raise invalid("PullRequest", "state", "invalid")
                 pull = self.followed(replace(pull, closed_at=None))
                 _check_new(repository, pull.head, pull.base, besides=pull.number)
             else:
@@ -213,71 +184,6 @@ class Api(Operations):
         named = {key: body[key] for key in ("title", "body", "maintainer_can_modify") if key in body}
         pull = self.keep(repository, replace(pull, **named))
         return Reply(200, self.write.pull(repository, pull, author, full=True))
-
-    def _comment(self, call: Call) -> Reply:
-        author = call.author()
-        repository, pull = self.find_pull(call)
-        body = call.fields({"body": str}, ("body",))
-        if not (body["body"] or "").strip():
-            raise invalid("IssueComment", "body", "missing_field")
-        _check_length("IssueComment", "body", body["body"], _BODY_LIMIT)
-        comment = Comment(self.state.next_id(), pull.number, author, body["body"], self.state.clock())
-        repository.comments.append(comment)
-        self.keep(repository, pull)
-        written = self.write.comment(repository, comment)
-        return Reply(201, written, {"location": written["url"]})
-
-    def _add_labels(self, call: Call) -> Reply:
-        return self._label_pull(call, keep=True)
-
-    def _set_labels(self, call: Call) -> Reply:
-        return self._label_pull(call, keep=False)
-
-    def _label_pull(self, call: Call, *, keep: bool) -> Reply:
-        """Give a pull request the labels of the body, which is a list of names or an object with one.
-
-        As on GitHub, a name that no label has makes a grey label of that name.
-        """
-        _, repository, pull = self.to_push(call)
-        payload = call.payload()
-        names = payload.get("labels", []) if isinstance(payload, dict) else payload
-        if isinstance(names, list):
-            names = [name.get("name") if isinstance(name, dict) else name for name in names]
-        if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
-            raise ApiError(422, "Invalid request.\n\nFor 'properties/labels', the items are no names of labels.")
-        wanted = [self.state.label(repository, name).name for name in names]
-        labels = dict.fromkeys([*(pull.labels if keep else ()), *wanted])
-        pull = self.keep(repository, replace(pull, labels=tuple(labels)))
-        return Reply(200, self.write.labels(repository, pull))
-
-    def _ask_reviewers(self, call: Call) -> Reply:
-        author, repository, pull = self.to_push(call)
-        body = call.fields({"reviewers": list, "team_reviewers": list})
-        wanted = body.get("reviewers") or []
-        logins = self.state.known(map(str, wanted))
-        if pull.author in logins:
-            raise ApiError(422, "Review cannot be requested from pull request author.")
-        strangers = len(logins) < len(wanted) or not all(map(repository.collaborates, logins))
-        if strangers or body.get("team_reviewers"):  # there are no teams here
-            raise ApiError(
-                422,
-                "Reviews may only be requested from collaborators. One or more of the users or teams you "
-                f"specified is not a collaborator of the {repository.full_name} repository.",
-            )
-        reviewers = tuple(dict.fromkeys([*pull.reviewers, *logins]))
-        pull = self.keep(repository, replace(pull, reviewers=reviewers))
-        return Reply(201, self.write.pull(repository, pull, author, full=False))
-
-    def _assign(self, call: Call) -> Reply:
-        """Assign who can be assigned; as on GitHub, others, and all without push access, are left out silently."""
-        author = call.author()
-        repository, pull = self.find_pull(call)
-        names = call.fields({"assignees": list}).get("assignees") or []
-        names = [name.get("login", "") if isinstance(name, dict) else str(name) for name in names]
-        if repository.may_push(author):
-            logins = [login for login in self.state.known(names) if repository.collaborates(login)]
-            pull = self.keep(repository, replace(pull, assignees=tuple(dict.fromkeys([*pull.assignees, *logins]))))
-        return Reply(201, self.write.issue(repository, pull))
 
 
 def _pattern(path: str) -> re.Pattern[str]:
@@ -292,18 +198,13 @@ def _one_of(name: str, value: Any, *allowed: str) -> None:
         raise invalid("PullRequest", name, "invalid")
 
 
-def _check_length(resource: str, name: str, text: str, limit: int) -> None:
-    if len(text) > limit:
-        raise invalid(resource, name, "custom", f"{name} is too long (maximum is {limit} characters)")
-
-
 def _check_text(body: Json, *, whole: bool) -> None:
     """Refuse a pull request with too long a text or without a title; a part (not `whole`) needs none."""
     title = body.get("title")
     if (whole or "title" in body) and not (title or "").strip():
         raise invalid("PullRequest", "title", "missing_field")
-    _check_length("PullRequest", "title", title or "", _TITLE_LIMIT)
-    _check_length("PullRequest", "body", body.get("body") or "", _BODY_LIMIT)
+    check_length("PullRequest", "title", title or "", _TITLE_LIMIT)
+    check_length("PullRequest", "body", body.get("body") or "", _BODY_LIMIT)
 
 
 def _check_new(base: Repository, head: End, target: End, besides: int = 0) -> None:

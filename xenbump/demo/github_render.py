@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from xenbump.demo.github_state import Comment, End, Label, PullRequest, Repository, State, User
+    from xenbump.demo.github_state import Comment, End, Label, PullRequest, Repository, State, Team, User
 
 Json = dict[str, Any]
 
@@ -81,7 +81,7 @@ def _time(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _node(kind: str, number: int) -> str:
+def node(kind: str, number: int) -> str:
     """Make a node id; GitHub's are opaque."""
     return f"{kind}_kwDO{number:08d}"
 
@@ -107,7 +107,7 @@ class Renderer:
         return {
             "login": user.login,
             "id": user.id,
-            "node_id": _node("U", user.id),
+            "node_id": node("U", user.id),
             "avatar_url": f"{self._html}/avatars/u/{user.id}",
             "gravatar_id": "",
             "html_url": f"{self._html}/{user.login}",
@@ -134,7 +134,7 @@ class Renderer:
         host = self._html.partition("//")[2]
         written: Json = {
             "id": repository.id,
-            "node_id": _node("R", repository.id),
+            "node_id": node("R", repository.id),
             "name": repository.name,
             "full_name": repository.full_name,
             "private": False,
@@ -173,7 +173,7 @@ class Renderer:
         name = urllib.parse.quote(label.name, safe=":")
         return {
             "id": label.id,
-            "node_id": _node("LA", label.id),
+            "node_id": node("LA", label.id),
             "url": f"{self._api}/repos/{repository.full_name}/labels/{name}",
             "name": label.name,
             "color": label.color,
@@ -191,7 +191,7 @@ class Renderer:
         html = f"{self._html}/{repository.full_name}/pull/{comment.number}"
         return {
             "id": comment.id,
-            "node_id": _node("IC", comment.id),
+            "node_id": node("IC", comment.id),
             "url": f"{root}/comments/{comment.id}",
             "html_url": f"{html}#issuecomment-{comment.id}",
             "issue_url": f"{root}/{comment.number}",
@@ -208,7 +208,7 @@ class Renderer:
         html = f"{self._html}/{repository.full_name}/pull/{pull.number}"
         return {
             **self._shared(repository, pull),
-            "node_id": _node("PR", pull.id),
+            "node_id": node("PR", pull.id),
             "url": own,
             "repository_url": root,
             "labels_url": f"{own}/labels{{/name}}",
@@ -221,9 +221,37 @@ class Renderer:
                 "html_url": html,
                 "diff_url": f"{html}.diff",
                 "patch_url": f"{html}.patch",
-                "merged_at": None,
+                "merged_at": _merged_at(pull),
             },
         }
+
+    def find(self, repository: Repository, pull: PullRequest) -> Json:
+        """Write a pull request as a search finds it."""
+        return {**self.issue(repository, pull), "draft": pull.draft, "score": 1.0}
+
+    def team(self, repository: Repository, team: Team) -> Json:
+        """Write a team."""
+        owner = self._state.user(repository.owner).id
+        root = f"{self._api}/organizations/{owner}/team/{team.id}"
+        return {
+            "id": team.id,
+            "node_id": node("T", team.id),
+            "name": team.slug,
+            "slug": team.slug,
+            "description": None,
+            "permission": "pull",
+            "url": root,
+            "html_url": f"{self._html}/orgs/{repository.owner}/teams/{team.slug}",
+            "members_url": f"{root}/members{{/member}}",
+            "repositories_url": f"{root}/repos",
+            "type": "organization",
+            "organization_id": owner,
+            "parent": None,
+        }
+
+    def teams(self, repository: Repository, pull: PullRequest) -> list[Json]:
+        """Write the teams that are asked to review a pull request."""
+        return [self.team(repository, repository.teams[slug]) for slug in pull.teams]
 
     def pull(self, repository: Repository, pull: PullRequest, viewer: str | None, *, full: bool) -> Json:
         """Write a pull request: `full` adds what a list of them leaves out."""
@@ -243,15 +271,15 @@ class Renderer:
         links = {key.removesuffix("_url"): {"href": url} for key, url in urls.items()}
         written: Json = {
             **self._shared(repository, pull),
-            "node_id": _node("PR", pull.id),
+            "node_id": node("PR", pull.id),
             "url": own,
             **urls,
             "diff_url": f"{html}.diff",
             "patch_url": f"{html}.patch",
-            "merged_at": None,
-            "merge_commit_sha": None,
+            "merged_at": _merged_at(pull),
+            "merge_commit_sha": pull.merge_commit or None,
             "requested_reviewers": [self.user(login) for login in pull.reviewers],
-            "requested_teams": [],
+            "requested_teams": self.teams(repository, pull),
             "head": self._end(pull.head, viewer),
             "base": self._end(pull.base, viewer),
             "_links": {"self": {"href": own}, **links},
@@ -260,11 +288,11 @@ class Renderer:
         }
         if full:
             written |= {
-                "merged": False,
+                "merged": bool(pull.merge_commit),
                 "mergeable": True if pull.examined else None,
                 "mergeable_state": _merge_state(pull),
                 "rebaseable": True if pull.examined else None,
-                "merged_by": None,
+                "merged_by": self.user(pull.merged_by) if pull.merged_by else None,
                 "comments": len(repository.conversation(pull.number)),
                 "review_comments": 0,
                 "maintainer_can_modify": pull.maintainer_can_modify,
@@ -358,6 +386,11 @@ class Renderer:
         if login == repository.owner:
             return "OWNER"
         return "COLLABORATOR" if repository.collaborates(login) else "NONE"
+
+
+def _merged_at(pull: PullRequest) -> str | None:
+    """Write when a pull request was merged, which closed it."""
+    return _time(pull.closed_at) if pull.merge_commit and pull.closed_at is not None else None
 
 
 def _merge_state(pull: PullRequest) -> str:

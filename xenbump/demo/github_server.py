@@ -16,14 +16,16 @@ import socket
 import struct
 import threading
 import urllib.parse
-from dataclasses import dataclass, field
 from datetime import timedelta
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 
+from xenbump.demo.github_apps import is_for_apps
 from xenbump.demo.github_call import ApiError, Reply, Request, refusal
+from xenbump.demo.github_exchange import Exchange, Fault
 from xenbump.demo.github_operations import Api
-from xenbump.demo.github_state import Label, Repository, State, Token
+from xenbump.demo.github_state import App, Label, PullRequest, Repository, State, Team, Token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -32,86 +34,11 @@ if TYPE_CHECKING:
 
     from xenbump.demo.github_state import CommitCounter, RefResolver
 
+__all__ = ["Exchange", "Fault", "GitHubServer"]
+
 _PREFIX = "/api/v3"
 _ANONYMOUS_LIMIT = 60
 _WINDOW = timedelta(hours=1)
-
-
-@dataclass(frozen=True)
-class Exchange:
-    """A request and what was sent back.
-
-    Attributes:
-        path: below the API's root, as it was sent (percent-encoded); whole when it is not below the root.
-        query: names and values in the order in which they were sent, decoded.
-        request_headers: by name in lower case, as are the `response_headers`.
-        status: the status that was sent; 0 when the connection was reset instead.
-        response_body: as it was meant to be sent; of a truncated reply only half arrived.
-        fault: the fault that was ordered for this request, if any.
-    """
-
-    method: str
-    path: str
-    query: tuple[tuple[str, str], ...]
-    request_headers: Mapping[str, str]
-    request_body: bytes
-    status: int
-    response_headers: Mapping[str, str]
-    response_body: bytes
-    fault: Fault | None = None
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What goes wrong with one request; the class methods make the usual ones.
-
-    Attributes:
-        status: send this status in place of the true reply; None keeps the true reply.
-        body: bytes as they are, or a JSON value, to go with `status`.
-        headers: headers beyond the usual ones, to go with `status`.
-        takes_effect: carry the request out, although the client is told otherwise.
-        drop: reset the connection in place of a reply.
-        truncate: announce the whole reply, send half of it and close the connection.
-        delay: wait so many seconds before anything else.
-    """
-
-    status: int | None = None
-    body: Any = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    takes_effect: bool = False
-    drop: bool = False
-    truncate: bool = False
-    delay: float = 0.0
-
-    @classmethod
-    def reply(
-        cls, status: int, body: Any = None, headers: Mapping[str, str] | None = None, *, after_write: bool = False
-    ) -> Self:
-        """Send this status; `after_write`: although the request was carried out. Without a body: a usual message."""
-        if body is None:
-            body = {"message": "Server Error", "documentation_url": "https://docs.github.com/rest"}
-        return cls(status=status, body=body, headers=headers or {}, takes_effect=after_write)
-
-    @classmethod
-    def reset(cls, *, after_write: bool = False) -> Self:
-        """Reset the connection; `after_write`: after the request was carried out."""
-        return cls(drop=True, takes_effect=after_write)
-
-    @classmethod
-    def slow(cls, seconds: float) -> Self:
-        """Carry the request out and reply truly, so many seconds later."""
-        return cls(delay=seconds, takes_effect=True)
-
-    @classmethod
-    def truncated(cls) -> Self:
-        """Carry the request out and send half of the true reply."""
-        return cls(truncate=True, takes_effect=True)
-
-    @classmethod
-    def redirect(cls, location: str, status: int = 302) -> Self:
-        """Send the client elsewhere."""
-        body = {"message": "Moved Permanently", "url": location, "documentation_url": "https://docs.github.com/rest"}
-        return cls(status=status, body=body, headers={"location": location})
 
 
 class GitHubServer:
@@ -196,6 +123,31 @@ class GitHubServer:
         with self._lock:
             return self.state.label(self.state.repositories[full_name.lower()], name, color, description)
 
+    def add_team(self, full_name: str, slug: str) -> Team:
+        """Let a team of the repository's owner be asked for reviews; a `KeyError` tells that there is no repository."""
+        with self._lock:
+            team = Team(self.state.next_id(), slug)
+            return self.state.repositories[full_name.lower()].teams.setdefault(slug.lower(), team)
+
+    def add_app(
+        self, number: int, slug: str, public_key: str, repositories: Iterable[str], permissions: Iterable[str]
+    ) -> App:
+        """Register an App and install it on repositories, where its account may push."""
+        with self._lock:
+            names = frozenset(name.lower() for name in repositories)
+            app = App(number, slug, public_key, self.state.next_id(), names, frozenset(permissions))
+            self.state.user(app.login, "Bot")
+            for name in names:
+                repository = self.state.repositories[name]
+                repository.writers |= {app.login}
+            self.state.apps[str(number)] = app
+            return app
+
+    def merge_pull(self, full_name: str, number: int, commit: str, login: str) -> PullRequest:
+        """Merge a pull request as a person would; `commit` is what it became on the base branch."""
+        with self._lock:
+            return self.state.merge(self.state.repositories[full_name.lower()], number, commit, login)
+
     def fail_next(self, method: str, path_regex: str, fault: Fault, times: int = 1) -> None:
         """Order a fault for the next so many requests with this method whose whole path the expression matches."""
         with self._lock:
@@ -251,7 +203,7 @@ class GitHubServer:
             "x-github-api-version-selected": "2022-11-28",
             "x-github-request-id": f"{number:04X}:0001:{len(body):06X}",
             **{f"x-ratelimit-{name}": str(value) for name, value in limits.items()},
-            "x-ratelimit-resource": "core",
+            "x-ratelimit-resource": "search" if request.path.startswith("/search/") else "core",
             **{name.lower(): value for name, value in reply.headers.items()},
         }
         return reply.status, headers, body
@@ -267,7 +219,7 @@ class GitHubServer:
         """Answer truly: first who asks, then how often, then what."""
         credentials = request.headers.get("authorization")
         token = self._token(request)
-        if credentials is not None and token is None:
+        if credentials is not None and token is None and not is_for_apps(request.path):
             return refusal(ApiError(401, "Bad credentials"))
         free = (request.method, request.path) == ("GET", "/rate_limit")
         if limits["used"] > limits["limit"] and not free:
@@ -282,7 +234,7 @@ class GitHubServer:
 
     def _token(self, request: Request) -> Token | None:
         scheme, _, value = request.headers.get("authorization", "").partition(" ")
-        return self.state.tokens.get(value.strip()) if scheme.lower() in ("token", "bearer") else None
+        return self.state.token(value.strip()) if scheme.lower() in ("token", "bearer") else None
 
     def _limits(self, request: Request, *, count: bool) -> dict[str, int]:
         """Return the figures of the rate limit after this request, which counts or not."""
@@ -343,6 +295,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.connections.discard(self.connection)
         with contextlib.suppress(OSError):
             super().finish()
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """Date replies by the stand-in's clock."""
+        if timestamp is not None:
+            return super().date_time_string(timestamp)
+        return format_datetime(self.server.owner.state.clock(), usegmt=True)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name in the base class
         """Write nothing: the exchanges are kept."""

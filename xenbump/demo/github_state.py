@@ -1,4 +1,4 @@
-"""What the GitHub stand-in remembers: users, tokens, repositories, labels, pull requests and comments.
+"""What the GitHub stand-in remembers: users, tokens, Apps, repositories, labels, pull requests and comments.
 
 The records are frozen and are replaced as a whole, so that whoever holds one sees a state that was true at one moment.
 Which branches exist and where they point is not remembered here: every repository is handed a function that looks the
@@ -8,7 +8,7 @@ reference up, usually in a real git repository on disk.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class User:
-    """An account: `kind` is `User` or `Organization`."""
+    """An account: `kind` is `User`, `Organization` or `Bot`; the login of a bot ends in `[bot]`."""
 
     id: int
     login: str
@@ -30,14 +30,45 @@ class User:
 
 @dataclass(frozen=True)
 class Token:
-    """A personal access token: whose it is and what it may write.
+    """An access token: whose it is and what it may write.
 
     `permissions` is None for a classic token, which may do what its user may; for a fine-grained one it holds the names
-    of the permissions that are granted for writing, such as `pull_requests`.
+    of the permissions that are granted for writing, such as `pull_requests`. One of an App's installation is `of_app`,
+    and ends.
     """
 
     login: str
     permissions: frozenset[str] | None = None
+    of_app: bool = False
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class App:
+    """A GitHub App: its public key (PEM), and its one installation, on some repositories (`owner/name`, small letters).
+
+    `permissions` holds what the installation is granted for writing.
+    """
+
+    id: int
+    slug: str
+    public_key: str
+    installation: int
+    repositories: frozenset[str]
+    permissions: frozenset[str]
+
+    @property
+    def login(self) -> str:
+        """The login of the account that acts for it."""
+        return f"{self.slug}[bot]"
+
+
+@dataclass(frozen=True)
+class Team:
+    """A team of an organization: its name in addresses, which is its name here."""
+
+    id: int
+    slug: str
 
 
 @dataclass(frozen=True)
@@ -82,7 +113,7 @@ class End:
 
 @dataclass(frozen=True)
 class PullRequest:
-    """A pull request; `body` is None when none was given."""
+    """A pull request; `body` is None when none was given, `merge_commit` empty when it was not merged."""
 
     id: int
     number: int
@@ -99,7 +130,10 @@ class PullRequest:
     labels: tuple[str, ...] = ()
     assignees: tuple[str, ...] = ()
     reviewers: tuple[str, ...] = ()
+    teams: tuple[str, ...] = ()
     examined: bool = False
+    merge_commit: str = ""
+    merged_by: str = ""
 
     @property
     def state(self) -> str:
@@ -121,6 +155,7 @@ class Repository:
         count_commits: from the hashes of a base and a head to how many commits the head has that the base lacks.
         writers: logins with push access; the owner has it always.
         collaborators: further logins that can be asked for a review or assigned.
+        teams: those that can be asked for a review, by their name in small letters.
         fork_of: `owner/name` of the repository that this one was forked from.
     """
 
@@ -134,6 +169,7 @@ class Repository:
     writers: frozenset[str] = frozenset()
     collaborators: frozenset[str] = frozenset()
     fork_of: str | None = None
+    teams: dict[str, Team] = field(default_factory=dict)
     labels: dict[str, Label] = field(default_factory=dict)
     pulls: dict[int, PullRequest] = field(default_factory=dict)
     comments: list[Comment] = field(default_factory=list)
@@ -167,6 +203,7 @@ class State:
         self.clock = clock if clock is not None else _now
         self.users: dict[str, User] = {}
         self.tokens: dict[str, Token] = {}
+        self.apps: dict[str, App] = {}
         self.repositories: dict[str, Repository] = {}
         self._ids = itertools.count(1001)
 
@@ -197,6 +234,19 @@ class State:
         if key not in repository.labels:
             repository.labels[key] = Label(self.next_id(), name, color, description)
         return repository.labels[key]
+
+    def token(self, value: str) -> Token | None:
+        """Find a token that is valid now."""
+        token = self.tokens.get(value)
+        ended = token is not None and token.expires_at is not None and token.expires_at <= self.clock()
+        return None if ended else token
+
+    def merge(self, repository: Repository, number: int, commit: str, login: str) -> PullRequest:
+        """Merge a pull request; `commit` is what it became on the base branch. A `KeyError`: there is none."""
+        pull, now = repository.pulls[number], self.clock()
+        merged = replace(pull, merge_commit=commit, merged_by=login, closed_at=now, updated_at=now, draft=False)
+        repository.pulls[number] = merged
+        return merged
 
     def find_head(self, base: Repository, head: str, head_repo: str | None) -> tuple[Repository, str] | None:
         """Find the repository and the branch that the `head` of a new pull request means.

@@ -14,15 +14,15 @@ from xenbump.demo.xen_project import Release
 from xenbump.errors import Failure
 from xenbump.journal import Journal
 from xenbump.outcomes import Planned, Published, Stopped
-from xenbump.pipeline import Pipeline
+from xenbump.pipeline import Pipeline, Wish
 from xenbump.report import text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from xenbump.config import Package
     from xenbump.outcomes import Outcome
     from xenbump.plan.model import Plan
+    from xenbump.settings import Package
 
 
 def demonstrate(progress: Callable[[str], None]) -> None:
@@ -105,7 +105,7 @@ def _names(plan: Plan) -> tuple[str, ...]:
 
 
 def _publish(world: worlds.World, progress: Callable[[str], None]) -> Published:
-    outcome = _do(world, progress, "run", lambda pipeline, one: pipeline.publish(one, "", dry_run=False))
+    outcome = _do(world, progress, "run", lambda pipeline, one: pipeline.publish(one, Wish(prove=True)))
     if not isinstance(outcome, Published):
         raise _unsound("there is no pull request")
     return outcome

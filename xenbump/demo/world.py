@@ -175,6 +175,9 @@ xsa = "{world.xenbits_server.url}/"
 name = "xen"
 file = "{FILE}"
 
+[verify]
+steps = []
+
 [github]
 repository = "{REPOSITORY}"
 operator = "{LOGIN}"

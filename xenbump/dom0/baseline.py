@@ -142,6 +142,11 @@ def compare(before: Mapping[str, str], after: Mapping[str, str]) -> Comparison:
     )
 
 
+def expects(known: Mapping[str, str], name: str, result: str) -> bool:
+    """Whether a test is known to have this result or a worse one."""
+    return name in known and _rank(result) <= _rank(known[name])
+
+
 def _rank(result: str) -> int:
     """How bad a result is; one that is not known is the worst."""
     return _ORDER.index(result) if result in _ORDER else len(_ORDER)

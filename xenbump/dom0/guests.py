@@ -85,8 +85,8 @@ def config(job: Job, kind: str, label: str, model: str = "") -> str:
     lines = [f'{key} = "{value}"' for key, value in values.items()]
     lines += [f"memory = {job.guest_memory}", "vcpus = 1", "vif = []", "disk = []"]
     lines += [f'on_{event} = "destroy"' for event in ("poweroff", "reboot", "watchdog", "crash")]
-    if kind == "pvh":
-        # Without this, a Linux of kind PVH waits for ever for its clock under QEMU's TCG.
+    if kind != "pv":
+        # Without this, under QEMU's TCG, a PVH Linux waits for ever for its clock, and an HVM one starts over and over.
         lines.append('tsc_mode = "native"')
     if kind == "hvm":
         lines += ['vga = "none"', "vnc = 0", "sdl = 0", "usb = 0", "xen_platform_pci = 1"]

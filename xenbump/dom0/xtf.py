@@ -23,7 +23,7 @@ from .checks_xen import fields
 from .guests import LOGS, device_model
 from .machine import NOT_STARTED, headed
 from .report import XtfReport, XtfResult
-from .xtf_output import Output, worst
+from .xtf_output import LINES, Output, worst
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -41,7 +41,6 @@ _FILE = 16384  # bytes of a description or configuration
 _AT_ONCE = 40  # files that are written by one command
 _START_SECONDS = 15.0  # more than a test has: the runner starts, and asks Xen what it can run
 _GRACE_SECONDS = 5.0
-_OUTPUT_LINES = 20
 _NAME = re.compile(r"[A-Za-z0-9_.+-]+")
 
 
@@ -228,7 +227,8 @@ class Series:
         self, machine: Machine, choice: Xtf, names: tuple[str, ...], tell: Callable[[XtfResult], None]
     ) -> None:
         self.results: dict[str, XtfResult] = {}
-        self.error = ""
+        self._complaints: list[str] = []
+        self._over = ""
         self._machine = machine
         self._choice = choice
         self._names = names
@@ -236,11 +236,18 @@ class Series:
         self._deadline = time.monotonic() + choice.seconds
         self._hung: set[str] = set()
 
+    @property
+    def error(self) -> str:
+        """What the runner failed with first, how many failures more there were, and whether the time was over."""
+        more = len(self._complaints) - 1
+        said = [*self._complaints[:1], *([f"and {more} more"] if more > 0 else []), self._over]
+        return "; ".join(one for one in said if one)
+
     def run(self) -> None:
         """Run until each test has a result, be it that its time was over before it began."""
         while left := [name for name in self._names if name not in self.results]:
             if time.monotonic() >= self._deadline:
-                self.error = self.error or f"the {self._choice.seconds:g} seconds of all tests were over"
+                self._over = f"the {self._choice.seconds:g} seconds of all tests were over"
                 for name in left:
                     self._settle(name, "UNRUN")
                 return
@@ -290,7 +297,9 @@ class Series:
                     self._settle(name, result, times.get(name, 0.0), lines.get(name, []))
             expected = worst(tuple(output.summary.values()))
             if runner.status not in {None, expected}:
-                self.error = f"xtf-runner ended with status {runner.status}, and its results mean {expected}"
+                self._complaints.append(
+                    f"xtf-runner ended with status {runner.status}, and its results mean {expected}"
+                )
             for name in names:
                 if name not in self.results:
                     self._settle(name, "RUNNER", 0.0, ["xtf-runner's summary does not have this test"])
@@ -301,14 +310,18 @@ class Series:
             return  # the time of all tests was over
         what = output.error or f"xtf-runner ended with status {runner.status} and without a summary"
         if culprit not in self._hung:
-            self.error = self.error or f"{culprit}: {what}"
-        self._settle(culprit, "RUNNER", times.get(culprit, 0.0), [*lines.get(culprit, []), what])
+            self._complaints.append(f"{culprit}: {what}")
+        said = lines.get(culprit, ())
+        # Where it complained, its output has that already.
+        more = () if f"Error: {what}" in said else (what,)
+        self._settle(culprit, "RUNNER", times.get(culprit, 0.0), (*said, *more))
 
     def _settle(self, name: str, result: str, seconds: float = 0.0, lines: Iterable[str] = ()) -> None:
         if name in self.results or name not in self._names:
             return
         result = "HANG" if name in self._hung else result
-        said = () if result in {"SUCCESS", "SKIP"} else clipped(tuple(line for line in lines if line), _OUTPUT_LINES)
+        # One more says how many are left out, and one what the runner complained of.
+        said = () if result in {"SUCCESS", "SKIP"} else clipped(tuple(lines), LINES + 2)
         self.results[name] = XtfResult(name, result, round(seconds, 2), said)
         self._tell(self.results[name])
 

@@ -10,6 +10,7 @@ itself, and then there is no summary.
 from __future__ import annotations
 
 import re
+from collections import deque
 from dataclasses import dataclass, field
 
 RESULTS = ("SUCCESS", "SKIP", "ERROR", "FAILURE", "CRASH")
@@ -21,7 +22,7 @@ _SAYS = re.compile(r"Test result: (?P<result>[A-Z]+)")
 _SUMMARY = re.compile(r"(?P<name>test-\S+) +(?P<result>[A-Z]+)")
 _NEXT = "Using logfile '"  # the next test is about to start
 _ERROR = re.compile(r"^Error: (?P<what>.+)")
-_KEPT = 200  # lines of a test's output
+LINES = 20  # of a test's output, half of them its first, half its last
 
 
 @dataclass
@@ -30,7 +31,25 @@ class Segment:
 
     name: str
     result: str | None = None
-    lines: list[str] = field(default_factory=list)
+    _first: list[str] = field(default_factory=list)
+    _last: deque[str] = field(default_factory=lambda: deque(maxlen=LINES // 2))
+    _between: int = 0
+
+    def add(self, line: str) -> None:
+        """Take a line of its output; one without text is passed over."""
+        if not line.strip():
+            return
+        if len(self._first) < LINES // 2:
+            self._first.append(line)
+            return
+        self._between += len(self._last) == self._last.maxlen
+        self._last.append(line)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Its output, which may be long: the first lines, how many are left out, and the last ones."""
+        between = (f"({self._between} lines are left out)",) if self._between else ()
+        return (*self._first, *between, *self._last)
 
 
 class Output:
@@ -85,8 +104,7 @@ class Output:
 
     @staticmethod
     def _of_test(segment: Segment, line: str) -> None:
-        if len(segment.lines) < _KEPT:
-            segment.lines.append(line)
+        segment.add(line)
         says = _SAYS.search(line)
         if says is not None and says["result"] in RESULTS:
             segment.result = says["result"]

@@ -1,55 +1,58 @@
 """The body of a pull request, in GitHub's Markdown: what changes, which advisories that concerns, what was checked.
 
-Everything from outside stands in code spans. GitHub takes no body of more than 65,536 characters: where one would be
-too long, evidence goes first, then reasons are cut, then lists, and each says how much it leaves out.
+Everything from outside stands in code. Where a body would be too long, what the decisions rest on goes first, then
+reasons and logs are cut, then lists, and each says how much it leaves out.
 """
 
 from __future__ import annotations
 
 import re
+import shlex
+from bisect import bisect_left
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 from xenbump import __version__
 from xenbump.plan.model import Verdict
-from xenbump.publish import links, summary
+from xenbump.publish import checklist, links, summary, verification
 from xenbump.publish.markup import cell, clipped, code
+from xenbump.publish.render import render
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jinja2 import Template
-
-    from xenbump.plan.model import Decision, Plan
+    from xenbump.plan.model import Decision, Patch, Plan
+    from xenbump.publish.message import Backport
+    from xenbump.verify.evidence import Evidence
 
     _Item = TypeVar("_Item")
 
-# In bytes, of which a text has never fewer than characters.
-_MOST_BYTES = 60_000
-_FOLD = 10  # a longer list is folded
 _EVERYTHING = 1_000_000
+_REASON = 300  # characters of what a step, a check or a line of a log says
+_CHECKS = 30
+_SEE = 5
 _HARMLESS = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+-]{0,60}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class _Size:
-    """How much there is room for: pieces of evidence, characters of a text, lines of a list."""
+    """How much there is room for: pieces of evidence, characters of a text, lines of a list, lines of each log."""
 
     evidence: int
     text: int
     lines: int
+    tail: int
 
 
-# What is tried until a body fits. The last fits always: eight lists of four lines with four texts each, of which every
-# character has at most four bytes.
+# What is tried until a body fits. The last fits always: a dozen lists of four lines with four texts each, of which
+# every character has at most four bytes.
 _SIZES = (
-    _Size(_EVERYTHING, 500, _EVERYTHING),
-    *(_Size(evidence, 500, _EVERYTHING) for evidence in (200, 50, 0)),
-    _Size(0, 160, _EVERYTHING),
-    _Size(0, 80, _EVERYTHING),
-    *(_Size(0, 80, lines) for lines in (200, 100, 50, 25)),
-    _Size(0, 60, 4),
+    _Size(_EVERYTHING, 500, _EVERYTHING, 30),
+    *(_Size(evidence, 500, _EVERYTHING, 30) for evidence in (200, 50, 0)),
+    _Size(0, 160, _EVERYTHING, 20),
+    _Size(0, 80, _EVERYTHING, 10),
+    *(_Size(0, 80, lines, 10) for lines in (200, 100, 50, 25)),
+    _Size(0, 60, 4, 4),
 )
 
 
@@ -70,45 +73,67 @@ class _List:
     heading: str
     lines: tuple[str, ...]
     more: int
-    folded: bool
+
+    @property
+    def count(self) -> int:
+        """How many there are in all."""
+        return len(self.lines) + self.more
 
 
-def write(plan: Plan, *, operator: str, refused_labels: tuple[str, ...]) -> str:
-    """The body without the marker, with a line break at its end, of less than 60,000 bytes.
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a body says beside the plan; the attributes are the arguments of `message.write`."""
 
-    Args:
-        plan: what changes.
-        operator: the person responsible for the bot; empty when none is configured.
-        refused_labels: labels that could not be set, for a maintainer to set.
-    """
-    for size in _SIZES:
-        body = _Writer(plan, size).render(operator, refused_labels)
-        if len(body.encode()) < _MOST_BYTES:
-            return body
-    wrong = "the shortest body is too long"
-    raise AssertionError(wrong)
+    operator: str
+    refused_labels: tuple[str, ...] = ()
+    evidence: Evidence | None = None
+    backport: Backport | None = None
+    repository: str = ""
+    see_also: str = ""
+
+
+def write(plan: Plan, said: Said, most: int) -> str:
+    """The body without the marker, with a line break at its end, of less than so many bytes."""
+
+    def fits(size: _Size) -> bool:
+        return len(_Writer(plan, said, size).render().encode()) < most
+
+    # Each size gives a shorter one than that before it; nearly always the first does.
+    first = 0 if fits(_SIZES[0]) else bisect_left(_SIZES, x=True, lo=1, hi=len(_SIZES) - 1, key=fits)
+    body = _Writer(plan, said, _SIZES[first]).render()
+    if len(body.encode()) >= most:
+        wrong = "the shortest body is too long"
+        raise AssertionError(wrong)
+    return body
 
 
 @dataclass(frozen=True, slots=True)
 class _Writer:
-    """Makes Markdown of a plan for one size."""
+    """Makes Markdown of a plan and what belongs to it for one size."""
 
     plan: Plan
+    said: Said
     size: _Size
 
-    def render(self, operator: str, refused_labels: tuple[str, ...]) -> str:
-        plan = self.plan
-        patches, shares = plan.patches, summary.shares(plan)
+    def render(self) -> str:
+        plan, said = self.plan, self.said
+        shares = summary.shares(plan)
         brought, more_brought = self.cut(self.brought(shares.brought))
         left_out, more_left = self.cut([self.row(one, self.cell(one.reason)) for one in shares.left_out])
         settled, more_settled = self.cut([self.row(one, self.cell(one.reason)) for one in shares.settled])
-        labels, more_labels = self.cut(refused_labels)
+        labels, more_labels = self.cut(said.refused_labels)
         warnings, more_warnings = self.cut(plan.warnings)
         evidence, more_evidence = self.evidence()
-        text = _template().render(
-            unsigned=plan.target.signed_by is None,
-            another=plan.moves or summary.repinned(plan),
+        # Proof of another version is none.
+        fits = said.evidence is not None and said.evidence.version == plan.target.version
+        proof = said.evidence if fits else None
+        room = verification.Room(min(self.size.text, _REASON), min(self.size.lines, _CHECKS), self.size.tail)
+        return render(
+            "body.md.j2",
+            unsigned=plan.target.signed_by is None and (plan.moves or summary.repinned(plan)),
             head=self.head(),
+            backport=None if said.backport is None else (self.code(said.backport.base), said.backport.commit),
+            see_also=[links.reference(one) for one in said.see_also.split()[:_SEE]],
             facts=self.facts(),
             base=links.base_release(plan.target),
             before=links.release_before(plan.target),
@@ -118,32 +143,30 @@ class _Writer:
             more_left=more_left,
             settled=settled,
             more_settled=more_settled,
-            patches=(
-                self.listed(
-                    "dropped", [f"{self.code(one.patch.url)}: {self.code(one.reason)}" for one in patches.drop]
-                ),
-                self.listed(
-                    "added",
-                    [
-                        self.code(one.patch.url) + ("" if one.patch.xsa is None else f" (XSA-{one.patch.xsa})")
-                        for one in patches.add
-                    ],
-                ),
-                self.listed("kept", [self.code(one.url) for one in patches.keep]),
-            ),
+            patches=[one for one in self.patches() if one.lines],
             evidence=evidence,
             more_evidence=more_evidence,
             warnings=[self.code(one) for one in warnings],
             more_warnings=more_warnings,
-            any_patch=bool(patches.keep or patches.add),
-            applied=bool(patches.series),
+            verified=None if proof is None else verification.shown(proof, room),
+            another="" if said.evidence is None or fits else self.code(said.evidence.version),
+            checked=checklist.checked(plan),
+            done=checklist.done(plan, proof, repository=said.repository, operator=bool(said.operator)),
             labels=[self.code(one) for one in labels],
             more_labels=more_labels,
-            operator=self.code(operator) if operator else "",
+            operator=self.code(said.operator) if said.operator else "",
             version=__version__,
             command=self.code(self.command()),
         )
-        return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+    def patches(self) -> tuple[_List, ...]:
+        """What happens to the patches."""
+        patches = self.plan.patches
+        return (
+            self.listed("added", [self.code(one.patch.url) + _of(one.patch) for one in patches.add]),
+            self.listed("dropped", [f"{self.code(one.patch.url)}: {self.code(one.reason)}" for one in patches.drop]),
+            self.listed("kept", [self.code(one.url) for one in patches.keep]),
+        )
 
     def head(self) -> str:
         """The first line: from what to what."""
@@ -213,17 +236,19 @@ class _Writer:
         return told, more
 
     def command(self) -> str:
-        """What makes the same plan again."""
-        plan = self.plan
+        """What makes the same plan again, and for a backport the same pull request, without opening it."""
+        plan, backport = self.plan, self.said.backport
         if not plan.moves and not summary.repinned(plan):
             to = "--security-only"
         else:
             to = "--to stable-tip" if plan.target.tag is None else f"--to {plan.target.version}"
-        return f"xenbump plan --package {plan.subject.name} {to} --diff"
+        if backport is None:
+            return f"xenbump plan --package {plan.subject.name} {to} --diff"
+        return f"xenbump pr --package {plan.subject.name} {to} --backport {shlex.quote(backport.base)} --dry-run"
 
     def listed(self, heading: str, lines: Sequence[str]) -> _List:
         kept, more = self.cut(lines)
-        return _List(heading, tuple(kept), more, len(lines) > _FOLD)
+        return _List(heading, tuple(kept), more)
 
     def cut(self, items: Sequence[_Item]) -> tuple[Sequence[_Item], int]:
         """As many items as there is room for, and how many are left out."""
@@ -245,17 +270,9 @@ def _sentence(text: str) -> str:
     return text if re.fullmatch(r"[A-Za-z0-9 ,-]+", text) else code(text)
 
 
+def _of(patch: Patch) -> str:
+    return "" if patch.xsa is None else f" (XSA-{patch.xsa})"
+
+
 def _more(count: int) -> str:
     return f" and {count} more" if count else ""
-
-
-@cache
-def _template() -> Template:
-    # Imported here: a run that publishes nothing does not need it.
-    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415
-
-    # Markdown, not HTML: escaping is the business of `code`.
-    environment = Environment(  # noqa: S701
-        loader=PackageLoader("xenbump.publish"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("body.md.j2")

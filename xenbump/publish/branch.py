@@ -2,66 +2,39 @@
 
 The commit is built from git objects: the base's trees with one file replaced. So the person's index, working tree and
 current branch stay as they are, and it makes no difference whether the checkout is whole, shallow, sparse or partial.
-Git runs here with the person's own configuration, because name, address and credentials are theirs: what only reads or
-writes objects through GitPython, what talks to a server or runs hooks through `xenbump.process`, which ends it with its
-children on a time limit or an interrupt.
 """
 
 from __future__ import annotations
 
-import base64
-import contextlib
-import os
-import re
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
-from xenbump import process
-from xenbump.errors import Failure, Refusal, UsageError, XenbumpError
+from xenbump.errors import Refusal, UsageError, XenbumpError
 from xenbump.publish import message
-from xenbump.upstream.git import explained
-
-# Where git is missing, GitPython is to say so when it is used, not when it is imported.
-os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-import git
+from xenbump.publish.git_calls import Repository, as_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-_PUSH_SECONDS = 600.0
-# Nothing at all for this long is a server that hangs; git's own servers send something every few seconds.
-_SILENT_SECONDS = 60
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+# A branch of ours has one commit; one with more than this is not looked through.
+_MOST_COMMITS = 50
 
 
-class Checkout:
-    """The git checkout that holds a package file.
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """A commit: its identifier, its parents', the addresses of author and committer, and its whole message."""
 
-    Args:
-        path: a file or folder in it.
+    commit: str
+    parents: tuple[str, ...]
+    author: str
+    committer: str
+    text: str
 
-    Raises:
-        UsageError: E-NOT-CHECKOUT when it is in none, or in a bare repository.
-    """
 
-    def __init__(self, path: Path) -> None:
-        try:
-            self._repo = git.Repo(path if path.is_dir() else path.parent, search_parent_directories=True)
-        except (git.InvalidGitRepositoryError, git.NoSuchPathError) as error:
-            raise UsageError("E-NOT-CHECKOUT", "it is not in a git checkout", where=str(path)) from error
-        if self._repo.working_tree_dir is None:
-            raise UsageError("E-NOT-CHECKOUT", "the git repository is bare", where=str(path))
-        self.root = Path(self._repo.working_tree_dir).resolve()
-        # Prompts would hang a run that nobody watches; messages are read, so they must be in one language.
-        self._env = {"LC_ALL": "C.UTF-8", "LANGUAGE": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
-        self._repo.git.update_environment(**self._env)
-        self._where = str(self.root)
-
-    def close(self) -> None:
-        """End git's helper processes."""
-        self._repo.close()
+class Checkout(Repository):
+    """The git checkout that holds a package file. The argument and what is raised for it are `Repository`'s."""
 
     def name_of(self, file: Path) -> str:
         """A file's path from the root of the checkout.
@@ -122,7 +95,7 @@ class Checkout:
                 remedy=f"it has {', '.join(remotes) or 'none'}",
             )  # fmt: skip
         for repository in repositories:
-            found = self.remote_of(repository)
+            found = _named(repository, remotes)
             if found is not None:
                 return found
         if len(remotes) == 1:
@@ -136,16 +109,7 @@ class Checkout:
 
     def remote_of(self, repository: str) -> str | None:
         """The name of the one remote whose address ends in `owner/name`; None where none or several do."""
-        fitting = [
-            name
-            for name, url in self._remotes().items()
-            if repository and _names(url).lower().endswith("/" + repository.lower())
-        ]
-        return fitting[0] if len(fitting) == 1 else None
-
-    def _remotes(self) -> dict[str, str]:
-        """The address of each remote, as git resolves it."""
-        return {name: self._git("remote", "get-url", name) for name in self._git("remote").splitlines()}
+        return _named(repository, self._remotes())
 
     def base(self, remote: str, branch: str) -> str:
         """The commit that a pull request starts from: the remote's branch as last fetched, else the local one.
@@ -192,11 +156,23 @@ class Checkout:
         Raises:
             UsageError: E-IDENTITY when git has no name and address for the author.
         """
+        return self._git("commit-tree", self.tree(parent, files), "-p", parent, "-F", "-", istream=text.encode())
+
+    def tree(self, parent: str, files: Mapping[str, bytes | None]) -> str:
+        """Write the tree of such a commit; gives its identifier."""
         tree = f"{parent}^{{tree}}"
         for name, content in sorted(files.items()):
             blob = None if content is None else self._git("hash-object", "-w", "--stdin", istream=content)
             tree = self._replaced(tree, name.split("/"), blob) or self._git("mktree", istream=b"")
-        return self._git("commit-tree", tree, "-p", parent, "-F", "-", istream=text.encode())
+        return tree
+
+    def write_out(self, tree: str, folder: Path) -> None:
+        """Write the files of a tree into a folder, as a checkout of it would have them; ours stays as it is."""
+        with tempfile.TemporaryDirectory() as place:
+            index = {"GIT_INDEX_FILE": str(Path(place) / "index")}
+            self._talk("read-tree", tree, env=index)
+            # Where the checkout is sparse, what lies outside it is written all the same.
+            self._talk("checkout-index", "--all", "--ignore-skip-worktree-bits", f"--prefix={folder}/", env=index)
 
     def _replaced(self, tree: str | None, path: list[str], blob: str | None) -> str | None:
         """A tree in which the file at `path` is another blob, or is there no more.
@@ -236,13 +212,86 @@ class Checkout:
         listed = self._talk("ls-remote", remote, f"refs/heads/{branch}", remote=remote, token=token)
         return listed.split()[0].decode() if listed else None
 
-    def made_by_us(self, remote: str, branch: str, tip: str, token: str) -> bool:
-        """Whether the tip of a remote's branch is ours: its message has our trailer, author and committer are we."""
+    def bring(self, remote: str, branch: str, tip: str, token: str) -> None:
+        """Fetch a remote's branch where its tip is not here; no ref is written.
+
+        In a shallow checkout only the tip and what it stands on come: without a depth, a server would send all the
+        history below where the checkout ends, wherever that is newer than the branch.
+        """
         if self._resolve(tip) is None:
-            fetch = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules")
-            self._talk(*fetch, remote, f"refs/heads/{branch}", remote=remote, token=token)
-        email, committer, text = self._shown(tip, "%ae%n%ce%n%B").split("\n", 2)
-        return message.is_ours(text) and email == committer == self._identity("COMMITTER")
+            depth = ("--depth=2",) if self._is_shallow() else ()
+            self._fetch(remote, f"refs/heads/{branch}", token, *depth)
+
+    def facts(self, commit: str) -> Facts:
+        """What a commit says of itself."""
+        parents, author, committer, text = self._shown(commit, "%P%n%ae%n%ce%n%B").split("\n", 3)
+        return Facts(commit, tuple(parents.split()), author, committer, text)
+
+    def is_ours(self, facts: Facts) -> bool:
+        """Whether a commit is ours: its message has our trailer, and author and committer are we."""
+        return _is_by(facts, self._identity("COMMITTER"))
+
+    def ours_alone(self, tip: str, base: str, newest: Callable[[int], str]) -> bool:
+        """Whether every commit that a branch has beyond its base is ours.
+
+        Args:
+            tip: the branch's tip, which must be here.
+            base: the base branch as this checkout has it.
+            newest: fetches the base branch as it is now, back to a time in seconds since 1970 at least, and gives its
+                commit. It is asked only where the branch has commits of others that this checkout's base lacks: they
+                may be the base's own, from before a shallow checkout begins or from after it was last fetched.
+        """
+        last, we = self.facts(tip), self._identity("COMMITTER")
+        if not _is_by(last, we):
+            return False
+        if self._are_by(we, last, (base,)):
+            return True
+        times = [int(self._shown(one, "%ct")) for one in (base, *last.parents) if self._resolve(one)]
+        return self._are_by(we, last, (base, newest(min(times) - 1)))
+
+    def _are_by(self, we: str, last: Facts, without: tuple[str, ...]) -> bool:
+        listed = self._git("rev-list", f"--max-count={_MOST_COMMITS}", last.commit, "--not", *without).splitlines()
+        found = [last if commit == last.commit else self.facts(commit) for commit in listed]
+        # One without a parent is where a shallow checkout ends: what it stands on is not known.
+        return len(found) < _MOST_COMMITS and all(one.parents and _is_by(one, we) for one in found)
+
+    def newest(self, remote: str, branch: str, since: int, token: str) -> str:
+        """Fetch a remote's branch as it is now, back to a time at least; gives its commit, and no ref is written."""
+        tip = self.remote_tip(remote, branch, token)
+        if tip is None:
+            raise UsageError("E-BASE", f"the base branch {branch!r} is not in the repository", where=remote)
+        shallow = self._is_shallow()
+        if shallow or self._resolve(tip) is None:
+            self._fetch(
+                remote, f"refs/heads/{branch}", token, *((f"--shallow-since=@{since} +0000",) if shallow else ())
+            )
+        return tip
+
+    def parents(self, remote: str, commit: str, token: str) -> tuple[str, ...]:
+        """The parents of a commit of a remote, also where a shallow checkout ends with it; none without the commit."""
+        if self._resolve(commit) is None:
+            try:
+                self._fetch(remote, commit, token, *(("--depth=2",) if self._is_shallow() else ()))
+            except XenbumpError:
+                return ()
+        lines = self._git("cat-file", "commit", commit).partition("\n\n")[0].splitlines()
+        return tuple(line.removeprefix("parent ") for line in lines if line.startswith("parent "))
+
+    def _fetch(self, remote: str, what: str, token: str, *depth: str) -> None:
+        # With an empty map git does not note either what the remote's branches are at by now: the base is to stay.
+        fetch = (
+            "fetch",
+            "--quiet",
+            "--refmap=",
+            "--no-tags",
+            "--no-write-fetch-head",
+            "--no-recurse-submodules",
+            *depth,
+        )
+        self._talk(*fetch, remote, what, remote=remote, token=token)
+
+    def _is_shallow(self) -> bool:
+        return self._git("rev-parse", "--is-shallow-repository") == "true"
 
     def refuse_nameless(self) -> None:
         """Refuse a checkout in which git has no name and address for the author of a commit.
@@ -298,101 +347,13 @@ class Checkout:
                 raise
             return None
 
-    def _git(self, *arguments: str, istream: bytes | None = None, **options: Any) -> str:
-        """Run git in the checkout and give its output, without the last line break."""
-        with contextlib.ExitStack() as stack:
-            if istream is not None:
-                # GitPython hands it to the program itself, so it must be a real file.
-                file = stack.enter_context(tempfile.TemporaryFile())
-                file.write(istream)
-                file.seek(0)
-                options["istream"] = file
-            command = getattr(self._repo.git, arguments[0].replace("-", "_"))
-            try:
-                return str(command(*arguments[1:], **options))
-            except git.GitCommandNotFound as error:
-                raise Failure("E-PROGRAM-MISSING", "the program `git` is needed and was not found on PATH") from error
-            except git.GitCommandError as error:
-                status = error.status if isinstance(error.status, int) else 1
-                stderr = str(error.stderr).strip().removeprefix("stderr: ").strip("'")
-                raise _meaning(stderr, status, arguments[0], self._where) from error
 
-    def _talk(self, *arguments: str, remote: str = "", token: str = "", stdin: bytes = b"") -> bytes:
-        """Run git where it may talk to a server or run a hook; its output.
-
-        Args:
-            arguments: of git.
-            remote: the remote that it talks to; its address is named in errors.
-            token: what the remote is to get.
-            stdin: what it reads.
-        """
-        url = self._remotes().get(remote, "") if remote else ""
-        done = process.run(
-            ["git", "-C", str(self.root), *arguments],
-            env={**os.environ, **self._env, **_authorisation(url, token)},
-            stdin=stdin,
-            timeout=_PUSH_SECONDS,
-            check=False,
-        )
-        if done.status != 0:
-            stderr = done.stderr.decode("utf-8", "replace").strip()
-            raise _meaning(stderr, done.status, arguments[0], _shown(url) or self._where)
-        return done.stdout
+def _is_by(facts: Facts, address: str) -> bool:
+    return message.is_ours(facts.text) and facts.author == facts.committer == address
 
 
-def _authorisation(url: str, token: str) -> dict[str, str]:
-    """The environment that makes git send the token as GitHub takes it: basic authentication, any user name.
-
-    In the environment it is seen by nobody else and lands in no file; an address or an argument would be in logs. What
-    git does with a server that falls silent is set here too.
-    """
-    parts = urlsplit(url)
-    settings = [("http.lowSpeedLimit", "1"), ("http.lowSpeedTime", str(_SILENT_SECONDS))]
-    if token and (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)):
-        secret = base64.b64encode(f"x-access-token:{token}".encode()).decode()
-        key = f"http.{parts.scheme}://{parts.netloc.rpartition('@')[2]}/.extraHeader"
-        settings += [
-            # Git would send the header to wherever a redirect leads.
-            ("http.followRedirects", "false"),
-            # An empty value takes back what was set before: a header of the checkout's own would be sent beside ours.
-            (key, ""),
-            (key, f"Authorization: Basic {secret}"),
-        ]
-    # Behind what the environment has already: that may be where a name and an address come from.
-    given = os.environ.get("GIT_CONFIG_COUNT", "")
-    first = int(given) if given.isdecimal() else 0
-    env = {"GIT_CONFIG_COUNT": str(first + len(settings))}
-    for number, (key, value) in enumerate(settings, first):
-        env |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
-    return env
-
-
-def _shown(url: str) -> str:
-    """An address without a user name or password that may stand in it."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if parts.scheme else url
-
-
-def _names(url: str) -> str:
-    """An address as `…/owner/name`, whichever way it is written."""
-    return "/" + _shown(url).removesuffix("/").removesuffix(".git").replace(":", "/")
-
-
-def _meaning(stderr: str, status: int, doing: str, where: str) -> XenbumpError:
-    if "tell me who you are" in stderr or "empty ident" in stderr or "unable to auto-detect email" in stderr:
-        return UsageError(
-            "E-IDENTITY",
-            "git has no name and e-mail address for the author of the commit",
-            where=where,
-            remedy="set user.name and user.email",
-        )
-    if re.search(r"stale info|fetch first|non-fast-forward|cannot lock ref|incorrect old value", stderr):
-        return Refusal("E-BRANCH-MOVED", "the branch was changed by someone else in the meantime", where=where)
-    if re.search(r"\[remote rejected\]|protected branch|hook declined", stderr):
-        # What the server's owner wants to say stands in the lines that git puts `remote:` before.
-        lines = [line.strip() for line in stderr.splitlines()]
-        told = [line.removeprefix("remote:").strip() for line in lines if line.startswith("remote:")]
-        told += [line for line in lines if line.startswith("!")]
-        said = "; ".join(" ".join(line.split()) for line in told if line)
-        return Refusal("E-PUSH-REJECTED", f"the server rejects the push: {said[:500]}", where=where)
-    return explained(process.Completed(("git", doing), status, b"", stderr.encode()), where)
+def _named(repository: str, remotes: Mapping[str, str]) -> str | None:
+    """The one remote whose address ends in `owner/name`."""
+    ending = "/" + repository.lower()
+    fitting = [name for name, url in remotes.items() if repository and as_name(url).lower().endswith(ending)]
+    return fitting[0] if len(fitting) == 1 else None

@@ -1,115 +1,104 @@
-"""GitHub, through PyGithub: find, open and update a pull request, set labels.
+"""GitHub as one repository's pull requests need it: find, open, update, close, comment, label, ask for review.
 
-The REST API is described at docs.github.com/rest. A request that writes is never repeated by itself: where its effect
-is not known (a server error, a lost connection), the pull request is looked for before anything else is done.
+The REST API is described at docs.github.com/rest, the GraphQL one, which alone can mark a draft as ready, at
+docs.github.com/graphql. A request that writes is never repeated by itself: where its effect is not known (a server
+error, a lost connection), what it was to change is looked at before anything else is done.
 """
 
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+import re
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
 
-import requests
-import urllib3
-from github import Auth, Github, GithubException
-
-from xenbump.errors import Failure, Refusal, UsageError, XenbumpError
+from xenbump.errors import Failure, XenbumpError
+from xenbump.publish import github_errors, github_replies
+from xenbump.publish.github_replies import Comment, PullRequest
+from xenbump.publish.github_requests import Refused, Requests
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Sequence
 
-    from github.PullRequest import PullRequest as GithubPullRequest
-    from github.Repository import Repository
+    from xenbump.publish.access import Access
+
+__all__ = ["Comment", "GitHub", "PullRequest"]
 
 _TIMEOUT_SECONDS = 30
-_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _INVALID, _LIMITED, _SERVER = 401, 403, 404, 422, 429, 500
-_MOVED = frozenset({301, 302, 303, 307, 308})
+_RETRY = github_errors.repeating("GET", "HEAD")
+# What tests put in its place takes no time.
+_SLEEP: Callable[[float], None] = time.sleep
+_UNWANTED = frozenset({github_errors.FORBIDDEN, github_errors.NOT_FOUND})
+_UNFIT = _UNWANTED | {github_errors.INVALID}
+_GONE = frozenset({github_errors.NOT_FOUND})
+# How often an incomplete search is begun anew.
+_SEARCHES = 3
+_VIEWER = "query { viewer { login } }"
+_READY = """\
+mutation($input: MarkPullRequestReadyForReviewInput!) {
+  markPullRequestReadyForReview(input: $input) { pullRequest { isDraft } }
+}"""
 
-
-class _RedirectedError(Exception):
-    """The server answered with a redirect; no kind of `OSError`, which requests would take for a lost connection."""
-
-
-class _Retry(urllib3.Retry):
-    """Urllib3's repeating, but for redirects: PyGithub takes some of them for an answer, and follows others."""
-
-    def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:  # noqa: FBT001, FBT002
-        return status_code in _MOVED or super().is_retry(method, status_code, has_retry_after)
-
-    def increment(self, *arguments: Any, **named: Any) -> Self:
-        response = named.get("response")
-        if response is not None and response.status in _MOVED:
-            response.close()
-            raise _RedirectedError(response.headers.get("location", "an unknown place"))
-        return super().increment(*arguments, **named)
-
-
-# Only what reads is repeated, a few times with growing pauses.
-_RETRY = _Retry(
-    total=3,
-    backoff_factor=0.5,
-    status_forcelist=(500, 502, 503, 504),
-    allowed_methods=frozenset({"GET", "HEAD"}),
-    raise_on_status=False,
-    respect_retry_after_header=False,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class PullRequest:
-    """A pull request as GitHub has it."""
-
-    number: int
-    url: str
-    title: str
-    body: str
-    state: str
-    merged: bool
-    draft: bool
-    labels: tuple[str, ...]
+_T = TypeVar("_T")
 
 
 class GitHub:
     """One repository on GitHub.
 
-    Args:
-        url: the root of the API.
-        token: what the requests are authorised by.
-        repository: `owner/name`.
+    Every method can raise, beside what it names: UsageError E-TOKEN-REJECTED, E-TOKEN-RIGHTS, E-GITHUB-NOT-FOUND, and
+    for an App E-APP-KEY, E-APP-INSTALLATION; Refusal E-GITHUB-INVALID, E-REDIRECT; Failure E-GITHUB, E-GITHUB-LIMIT,
+    E-NETWORK.
 
-    Raises:
-        UsageError: E-TOKEN-MISSING without a token.
+    Args:
+        url: the root of the API: `https://api.github.com`, or `https://HOST/api/v3` of an Enterprise Server.
+        access: gives the tokens.
+        repository: `owner/name`.
+        progress: told in a sentence when a limit is waited for.
+        sleep: waits for so many seconds; None: as Python does.
+        now: the time in seconds since 1970.
+
+    Attributes:
+        repository: as given.
+        requests: sends other requests in the same way; errors, limits and tokens are its business.
     """
 
-    def __init__(self, url: str, token: str, repository: str) -> None:
-        if not token:
-            raise UsageError(
-                "E-TOKEN-MISSING",
-                f"a pull request in {repository} needs a token",
-                remedy="set XENBUMP_GITHUB_TOKEN (or GITHUB_TOKEN)",
-            )
+    def __init__(
+        self,
+        url: str,
+        access: Access,
+        repository: str,
+        progress: Callable[[str], None] = lambda _: None,
+        *,
+        sleep: Callable[[float], None] | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.repository = repository
         self._where = f"{url}, {repository}"
-        self._name = repository
-        # PyGithub's pauses between requests are left out: a run makes less than ten.
-        self._api = Github(
-            base_url=url,
-            auth=Auth.Token(token),
+        self._root = f"/repos/{quote(repository)}"
+        self.requests = Requests(
+            url,
+            access,
+            where=self._where,
+            progress=progress,
             retry=_RETRY,
             timeout=_TIMEOUT_SECONDS,
-            seconds_between_requests=0,
-            seconds_between_writes=0,
+            sleep=sleep or _SLEEP,
+            now=now,
         )
-        self._repository: Repository | None = None
 
-    def close(self) -> None:
+    def disconnect(self) -> None:
         """Close the connections."""
-        self._api.close()
+        self.requests.disconnect()
 
-    def _repo(self) -> Repository:
-        if self._repository is None:
-            self._repository = self._api.get_repo(self._name)
-        return self._repository
+    # Looking up.
+
+    def viewer(self) -> str:
+        """The login of the account that writes; an App's ends in `[bot]`."""
+        doing = "ask whose token it is"
+        # GraphQL answers for a user, a job's own token and an App; `GET /user` for a user alone.
+        data = self.requests.graphql(_VIEWER, {}, doing)
+        return self._read(data.get("viewer"), github_replies.Account, doing).login
 
     def find(self, head: str) -> tuple[PullRequest, ...]:
         """The pull requests from a branch, open and closed, newest first.
@@ -117,12 +106,52 @@ class GitHub:
         Args:
             head: `owner:branch`.
         """
-        with self._explained("look for the pull request"):
-            found = [
-                _value(pull)
-                for pull in self._repo().get_pulls(state="all", head=head, sort="created", direction="desc")
-            ]
-        return tuple(found)
+        doing = "look for the pull request"
+        query: dict[str, str | int] = {"state": "all", "head": head, "sort": "created", "direction": "desc"}
+        found = self.requests.pages(f"{self._root}/pulls", doing, query).items
+        return tuple(self._read(one, github_replies.Pull, doing).value() for one in found)
+
+    def search(self, words: Sequence[str]) -> tuple[PullRequest, ...]:
+        """The open pull requests of the repository whose title has all these words.
+
+        A version is a word: `4.20.3` is not found in `4.20.31`, nor in `14.20.3`. Case makes no difference. What was
+        opened in the last minute may not be found yet.
+
+        Args:
+            words: at least one; quotation marks in them are left out.
+
+        Raises:
+            Failure: also E-GITHUB where the search stays incomplete.
+        """
+        doing = "search the open pull requests"
+        plain = [" ".join(word.replace('"', " ").split()) for word in words]
+        quoted = " ".join(f'"{word}"' for word in plain)
+        query = f"repo:{self.repository} is:pr is:open in:title {quoted}"
+        for _ in range(_SEARCHES):
+            pages = self.requests.pages("/search/issues", doing, {"q": query}, key="items")
+            if pages.complete:
+                break
+        else:
+            raise Failure("E-GITHUB", f"could not {doing}: GitHub gave up before the end", where=self._where)
+        found = [self._read(one, github_replies.Found, doing) for one in pages.items]
+        fitting = [one.number for one in found if all(_is_word(word, one.title) for word in plain)]
+        return tuple(pull for pull in map(self.get, fitting) if pull.state == "open")
+
+    def get(self, number: int) -> PullRequest:
+        """A pull request as it is now."""
+        return self._pull(number).value()
+
+    def _pull(self, number: int) -> github_replies.Pull:
+        doing = f"read pull request {number}"
+        return self._read(self.requests.get(f"{self._root}/pulls/{number}", doing), github_replies.Pull, doing)
+
+    def comments(self, number: int) -> tuple[Comment, ...]:
+        """The comments in the conversation of a pull request, oldest first."""
+        doing = f"read the comments of pull request {number}"
+        found = self.requests.pages(f"{self._root}/issues/{number}/comments", doing).items
+        return tuple(self._read(one, github_replies.Said, doing).value() for one in found)
+
+    # Writing.
 
     def open(self, *, title: str, body: str, head: str, base: str, draft: bool) -> PullRequest:
         """Open a pull request; one that is there already, from a run whose answer was lost, is given back.
@@ -134,23 +163,64 @@ class GitHub:
             base: the branch it is for.
             draft: whether it is a draft.
         """
-        try:
-            with self._explained("open the pull request"):
-                return _value(self._repo().create_pull(title=title, body=body, head=head, base=base, draft=draft))
-        except (Failure, Refusal):
-            # Its effect is not known, or GitHub says that there is one: look before giving up.
-            with contextlib.suppress(XenbumpError):
-                for pull in self.find(head):
-                    if pull.state == "open":
-                        return pull
-            raise
+        doing = "open the pull request"
+        wanted = {"title": title, "body": body, "head": head, "base": base, "draft": draft}
 
-    def update(self, number: int, *, title: str, body: str) -> PullRequest:
-        """Give a pull request another title and body."""
-        with self._explained(f"update pull request {number}"):
-            pull = self._repo().get_pull(number)
-            pull.edit(title=title, body=body)
-            return _value(pull)
+        def standing() -> PullRequest | None:
+            return next((pull for pull in self.find(head) if (pull.state, pull.base) == ("open", base)), None)
+
+        return self._sure(
+            lambda: self._read(
+                self.requests.send("POST", f"{self._root}/pulls", wanted, doing), github_replies.Pull, doing
+            ).value(),
+            standing,
+            # GitHub says it is invalid when there is one.
+            besides="E-GITHUB-INVALID",
+        )
+
+    def update(self, number: int, *, title: str | None = None, body: str | None = None) -> PullRequest:
+        """Give a pull request another title, another body, or both; None leaves what it has."""
+        wanted = {key: text for key, text in (("title", title), ("body", body)) if text is not None}
+        if not wanted:
+            return self.get(number)
+
+        def fits(pull: PullRequest) -> bool:
+            said = {"title": pull.title, "body": pull.body}
+            return all(said[key].strip() == github_replies.lines(text).strip() for key, text in wanted.items())
+
+        return self._edit(number, wanted, f"update pull request {number}", fits)
+
+    def close(self, number: int) -> PullRequest:
+        """Close a pull request without merging it; one that is closed stays so."""
+        doing = f"close pull request {number}"
+        return self._edit(number, {"state": "closed"}, doing, lambda pull: pull.state == "closed")
+
+    def _edit(
+        self, number: int, wanted: dict[str, str], doing: str, fits: Callable[[PullRequest], bool]
+    ) -> PullRequest:
+        def write() -> PullRequest:
+            data = self.requests.send("PATCH", f"{self._root}/pulls/{number}", wanted, doing)
+            return self._read(data, github_replies.Pull, doing).value()
+
+        def look() -> PullRequest | None:
+            pull = self.get(number)
+            return pull if fits(pull) else None
+
+        return self._sure(write, look)
+
+    def comment(self, number: int, body: str) -> None:
+        """Write a comment; where the answer is lost, one with just this body counts as the one."""
+        doing = f"comment on pull request {number}"
+
+        def write() -> bool:
+            data = self.requests.send("POST", f"{self._root}/issues/{number}/comments", {"body": body}, doing)
+            return bool(self._read(data, github_replies.Said, doing))
+
+        def look() -> bool | None:
+            wanted = github_replies.lines(body).strip()
+            return any(one.body.strip() == wanted for one in self.comments(number)) or None
+
+        self._sure(write, look)
 
     def add_labels(self, number: int, labels: tuple[str, ...]) -> tuple[str, ...]:
         """Set labels that the repository has.
@@ -160,93 +230,160 @@ class GitHub:
         Returns:
             The labels that could not be set: the repository has none of that name, or the account may not set them.
         """
-        known: list[str] = []
-        refused: list[str] = []
-        with self._explained("set labels"):
-            for label in labels:
-                try:
-                    self._repo().get_label(label)
-                    known.append(label)
-                except GithubException as error:
-                    if error.status != _NOT_FOUND:
-                        raise
-                    refused.append(label)
-            if known:
-                try:
-                    # Asked for directly: PyGithub throws the answer away, and it says what came of it.
-                    path = f"/repos/{self._name}/issues/{number}/labels"
-                    _, answer = self._api.requester.requestJsonAndCheck("POST", path, input={"labels": known})
-                    there = {str(label["name"]).casefold() for label in answer}
-                    refused += [label for label in known if label.casefold() not in there]
-                except GithubException as error:
-                    if error.status not in {_FORBIDDEN, _NOT_FOUND} or _is_limit(error):
-                        raise
-                    refused += known
-        return tuple(label for label in labels if label in refused)
+        doing, path = "set labels", f"{self._root}/issues/{number}/labels"
 
-    @contextlib.contextmanager
-    def _explained(self, doing: str) -> Iterator[None]:
-        """Turn what PyGithub and requests raise into errors of ours."""
+        def there(label: str) -> bool:
+            got = self.requests.get(f"{self._root}/labels/{quote(label, safe='')}", doing, may=_GONE)
+            return not isinstance(got, Refused)
+
+        def names(data: Any) -> frozenset[str]:
+            return frozenset(one.name.casefold() for one in self._read(data, tuple[github_replies.Named, ...], doing))
+
+        known = tuple(label for label in labels if there(label))
+        wanted = frozenset(label.casefold() for label in known)
+
+        def write() -> frozenset[str]:
+            data = self.requests.send("POST", path, {"labels": list(known)}, doing, may=_UNWANTED)
+            return frozenset() if isinstance(data, Refused) else names(data)
+
+        def look() -> frozenset[str] | None:
+            now = names(self.requests.pages(path, doing).items)
+            return now if wanted <= now else None
+
+        taken = self._sure(write, look) & wanted if known else frozenset()
+        return tuple(label for label in labels if label.casefold() not in taken)
+
+    def request_reviewers(self, number: int, users: tuple[str, ...], teams: tuple[str, ...]) -> tuple[str, ...]:
+        """Ask for reviews; who was asked already is not asked again.
+
+        Args:
+            number: of the pull request.
+            users: logins.
+            teams: `owner/team`, where the owner must be that of the repository.
+
+        Returns:
+            Those that could not be asked, as they were given: not collaborators, unknown, or the author.
+        """
+        doing, path = f"ask for a review of pull request {number}", f"{self._root}/pulls/{number}/requested_reviewers"
+        owner = self.repository.partition("/")[0].casefold()
+
+        def look() -> frozenset[str]:
+            now = self._read(self.requests.get(path, doing), github_replies.Reviewers, doing)
+            return _asked(now.users, now.teams, owner)
+
+        def ask(names: tuple[str, ...]) -> frozenset[str]:
+            """Ask; who could not be asked. GitHub refuses all for the sake of one."""
+            body = {
+                "reviewers": [name for name in names if "/" not in name],
+                "team_reviewers": [name.partition("/")[2] for name in names if "/" in name],
+            }
+            body = {key: some for key, some in body.items() if some}
+            data = self.requests.send("POST", path, body, doing, may=_UNFIT)
+            if isinstance(data, Refused):
+                if data.status == github_errors.INVALID and len(names) > 1:
+                    return frozenset().union(*(ask((name,)) for name in names))
+                return frozenset(names)
+            now = self._read(data, github_replies.Reviewed, doing)
+            taken = _asked(now.requested_reviewers or (), now.requested_teams or (), owner)
+            return frozenset(name for name in names if name.casefold() not in taken)
+
+        before = look()
+        foreign = {team for team in teams if team.partition("/")[0].casefold() != owner}
+        waiting = tuple(
+            name for name in dict.fromkeys((*users, *teams)) if name not in foreign and name.casefold() not in before
+        )
+        unfit = self._sure(
+            lambda: ask(waiting) if waiting else frozenset[str](),
+            lambda: frozenset() if frozenset(name.casefold() for name in waiting) <= look() else None,
+        )
+        return tuple(name for name in dict.fromkeys((*users, *teams)) if name in unfit | foreign)
+
+    def assign(self, number: int, logins: tuple[str, ...]) -> tuple[str, ...]:
+        """Assign people to a pull request, beside those who are.
+
+        Returns:
+            Those who could not be assigned: they have no rights there, or the account may not assign.
+        """
+        doing, path = f"assign pull request {number}", f"{self._root}/issues/{number}"
+        wanted = frozenset(login.casefold() for login in logins)
+        if not logins:
+            return ()
+
+        def taken(data: Any) -> frozenset[str]:
+            now = self._read(data, github_replies.Assigned, doing).assignees or ()
+            return frozenset(one.login.casefold() for one in now)
+
+        def write() -> frozenset[str]:
+            data = self.requests.send("POST", f"{path}/assignees", {"assignees": list(logins)}, doing, may=_UNFIT)
+            return frozenset() if isinstance(data, Refused) else taken(data)
+
+        def look() -> frozenset[str] | None:
+            now = taken(self.requests.get(path, doing))
+            return now if wanted <= now else None
+
+        now = self._sure(write, look)
+        return tuple(login for login in logins if login.casefold() not in now)
+
+    def mark_ready(self, number: int) -> bool:
+        """Mark a draft as ready for review; one that is ready stays so.
+
+        Returns:
+            False when the account may not do that.
+        """
+        doing = f"mark pull request {number} as ready"
+        pull = self._pull(number)
+        if not pull.draft:
+            return True
+
+        def write() -> bool:
+            named = {"input": {"pullRequestId": pull.node_id}}
+            data = self.requests.graphql(_READY, named, doing, may=frozenset({github_errors.FORBIDDEN}))
+            if isinstance(data, Refused):
+                return False
+            self._read(data, github_replies.MarkedReady, doing)
+            return True
+
+        return self._sure(write, lambda: None if self._pull(number).draft else True)
+
+    # What the methods share.
+
+    def _read(self, data: Any, form: type[_T], doing: str) -> _T:
+        value = github_replies.read(data, form)
+        if value is None:
+            raise github_errors.of_form(doing, self._where)
+        return value
+
+    @staticmethod
+    def _sure(write: Callable[[], _T], look: Callable[[], _T | None], *, besides: str = "") -> _T:
+        """Write once; where nobody knows what came of it, look whether it is there.
+
+        Args:
+            write: gives what came of it.
+            look: gives the same when it is there, else None.
+            besides: the code of a refusal after which to look, too.
+        """
         try:
-            yield
-        except GithubException as error:
-            raise self._meaning(error, doing) from error
-        except _RedirectedError as error:
-            raise Refusal(
-                "E-REDIRECT", f"could not {doing}: the server sends us to {str(error)[:200]!r}", where=self._where
-            ) from error
-        except requests.RequestException as error:
-            # The text of the exception may hold the whole request; its kind says enough.
-            late = isinstance(error, requests.Timeout) or "timed out" in str(error)
-            what = f"no answer in {_TIMEOUT_SECONDS} seconds" if late else "the server cannot be reached"
-            raise Failure(
-                "E-NETWORK", f"could not {doing}: {what} ({type(error).__name__})", where=self._where
-            ) from error
-        except (AttributeError, TypeError, ValueError, LookupError, AssertionError) as error:
-            raise Failure(
-                "E-GITHUB", f"could not {doing}: the reply has not the form of GitHub's API", where=self._where
-            ) from error
-
-    def _meaning(self, error: GithubException, doing: str) -> XenbumpError:
-        said = f"could not {doing}: GitHub answers {error.status}, {_said(error)!r}"
-        if error.status == _UNAUTHORIZED:
-            return UsageError("E-TOKEN-REJECTED", said, where=self._where)
-        if _is_limit(error) or error.status >= _SERVER:
-            return Failure("E-GITHUB", said, where=self._where)
-        if error.status == _FORBIDDEN:
-            return UsageError("E-TOKEN-RIGHTS", said, where=self._where)
-        if error.status == _NOT_FOUND:
-            return UsageError("E-GITHUB-NOT-FOUND", said, where=self._where)
-        if error.status == _INVALID:
-            return Refusal("E-GITHUB-INVALID", said, where=self._where)
-        return Failure("E-GITHUB", said, where=self._where)
+            return write()
+        except XenbumpError as error:
+            unknown = isinstance(error, Failure) and error.code != "E-GITHUB-LIMIT"
+            if not unknown and error.code != besides:
+                raise
+            lost = error
+        with contextlib.suppress(XenbumpError):
+            found = look()
+            if found is not None:
+                return found
+        raise lost
 
 
-def _is_limit(error: GithubException) -> bool:
-    """Whether GitHub refuses for having been asked too often: it says 403 for that, too."""
-    headers = error.headers or {}
-    spent = headers.get("x-ratelimit-remaining") == "0" or "retry-after" in headers
-    return error.status == _LIMITED or (error.status == _FORBIDDEN and spent)
+def _is_word(word: str, title: str) -> bool:
+    """Whether a title has a word that is no part of a longer one, nor of a longer version."""
+    return re.search(rf"(?<!\w)(?<!\d\.){re.escape(word)}(?!\w)(?!\.\d)", title, re.IGNORECASE) is not None
 
 
-def _said(error: GithubException) -> str:
-    """What GitHub says, with the messages of the single errors, on one short line."""
-    data: Any = error.data
-    if not isinstance(data, dict):
-        return str(data or error.message or "nothing")[:200]
-    parts = [str(data.get("message") or "nothing")]
-    parts += [str(one["message"]) for one in data.get("errors") or [] if isinstance(one, dict) and one.get("message")]
-    return "; ".join(parts)[:300]
-
-
-def _value(pull: GithubPullRequest) -> PullRequest:
-    return PullRequest(
-        number=pull.number,
-        url=pull.html_url,
-        title=pull.title,
-        body=(pull.body or "").replace("\r\n", "\n"),
-        state=pull.state,
-        merged=pull.merged_at is not None,
-        draft=bool(pull.draft),
-        labels=tuple(label.name for label in pull.labels),
-    )
+def _asked(
+    users: tuple[github_replies.Account, ...], teams: tuple[github_replies.Team, ...], owner: str
+) -> frozenset[str]:
+    """Who was asked for a review, as they are configured: `login` or `owner/team`, in small letters."""
+    logins = {user.login.casefold() for user in users}
+    return frozenset(logins | {f"{owner}/{team.slug.casefold()}" for team in teams})

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from xenbump.publish.markup import clipped, code
 from xenbump.upstream import release
 
 if TYPE_CHECKING:
@@ -13,11 +15,18 @@ if TYPE_CHECKING:
 _COMPARE = "https://github.com/xen-project/xen/compare"
 _GITWEB = "https://xenbits.xenproject.org/gitweb/?p=xen.git"
 _ADVISORY = "https://xenbits.xenproject.org/xsa/advisory"
+_PULL = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]+)?/(?:[A-Za-z0-9._-]+/){2,6}[0-9]+", re.ASCII)
+_LONGEST = 200
 
 
 def advisory(number: int) -> str:
     """The page of an advisory."""
     return f"{_ADVISORY}-{number}.html"
+
+
+def reference(address: str) -> str:
+    """Another pull request for Markdown: its address as it is where it has the form of one, else in a code span."""
+    return address if _PULL.fullmatch(address) else code(clipped(address, _LONGEST))
 
 
 def xsa(number: int) -> str:

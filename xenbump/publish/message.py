@@ -1,25 +1,38 @@
-"""The words of a commit and a pull request, by nixpkgs' conventions: titles, bodies, the hidden marker."""
+"""The words of a commit and a pull request, by nixpkgs' conventions: titles, commit messages, bodies with a marker."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xenbump import __version__
-from xenbump.publish import body, links, summary
+from xenbump.publish import body, links, marker, summary, verification
+from xenbump.publish.marker import edited, note, read_note, with_closed
+from xenbump.publish.marker import read as read_marker
 from xenbump.publish.markup import tame
-from xenbump.publish.summary import title
+from xenbump.publish.notes import edited_body, hands_off, superseded
 from xenbump.upstream import release
 
 if TYPE_CHECKING:
     from xenbump.plan.model import Plan
+    from xenbump.verify.evidence import Evidence
 
-_MARKER = re.compile(r"<!-- xenbump: (?P<facts>\{.*?\}) -->")
+__all__ = [
+    "TRAILER", "Backport", "Message", "branch_line", "commit_message", "edited", "edited_body", "hands_off",
+    "head_branch", "is_ours", "note", "read_marker", "read_note", "replaced", "same_target", "says_the_same",
+    "superseded", "title", "with_closed", "write",
+]  # fmt: skip
+
 TRAILER = "Automated-by: xenbump"
+# In bytes, of which a text has never fewer than characters. GitHub takes no body of more than 65,536 characters.
+_MOST_BYTES = 60_000
 _LINES = 100  # so many advisories or patches are named in a commit message
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_BASE = 60  # characters of a branch's name in a title
+# What a later run compares is all but these: the text as it was sent is for `edited`.
+_SENT = "text"
+_PROOF = "proof"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +43,31 @@ class Message:
         title: of the commit and the pull request.
         commit: the whole commit message.
         body: of the pull request, in GitHub's Markdown.
+        key: what tells the change from others of the same file.
     """
 
     title: str
     commit: str
     body: str
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Backport:
+    """That a change goes to another branch than the usual one.
+
+    Attributes:
+        base: the branch, such as `release-25.11`.
+        picked: the commit of the usual branch that it repeats there; empty: none was found.
+    """
+
+    base: str
+    picked: str = ""
+
+    @property
+    def commit(self) -> str:
+        """The commit that it repeats, where its identifier has the form of one; else empty."""
+        return self.picked if _COMMIT.fullmatch(self.picked) else ""
 
 
 def branch_line(plan: Plan) -> str:
@@ -42,27 +75,75 @@ def branch_line(plan: Plan) -> str:
     return release.branch_of(plan.target.version)
 
 
-def head_branch(plan: Plan) -> str:
-    """The git branch of the pull request: one for each package and branch of Xen."""
-    return f"xenbump/{plan.subject.name}-{branch_line(plan)}"
+def head_branch(plan: Plan, backport: Backport | None = None) -> str:
+    """The git branch of the pull request: one for each package, branch of Xen and, of backports, base branch."""
+    base = "" if backport is None else "-" + backport.base.replace("/", "-")
+    return f"xenbump/{plan.subject.name}-{branch_line(plan)}{base}"
 
 
-def write(plan: Plan, *, operator: str, refused_labels: tuple[str, ...] = ()) -> Message:
+def title(plan: Plan, backport: Backport | None = None) -> str:
+    """The title of commit and pull request; that of a backport begins with its base, as nixpkgs has it."""
+    base = "" if backport is None else f"[{tame(backport.base, _BASE)}] "
+    return base + summary.title(plan)
+
+
+def write(
+    plan: Plan,
+    *,
+    operator: str,
+    refused_labels: tuple[str, ...] = (),
+    evidence: Evidence | None = None,
+    backport: Backport | None = None,
+    repository: str = "",
+    see_also: str = "",
+) -> Message:
     """Write title, commit message and body.
 
     Args:
         plan: what changes.
         operator: the person responsible for the bot; empty when none is configured.
         refused_labels: labels that could not be set, for a maintainer to set.
+        evidence: what was verified of the change; None: nothing.
+        backport: where it goes to another branch than the usual one.
+        repository: where the pull request goes, `owner/name`. What only nixpkgs asks for is left out where the name
+            is another; empty: nixpkgs.
+        see_also: the addresses of other pull requests that a reader should know, with spaces between them.
+
+    Returns:
+        The words; the body has less than 60,000 bytes and its marker around it.
     """
-    text = body.write(plan, operator=operator, refused_labels=refused_labels)
-    return Message(title(plan), commit_message(plan), f"{marker(plan, text)}\n{text}")
+    heading = title(plan, backport)
+    facts = {"package": plan.subject.name, "branch": branch_line(plan), "target": summary.key(plan)}
+    if backport is not None:
+        facts["base"] = backport.base
+    if evidence is not None and evidence.under and evidence.version == plan.target.version:
+        facts[_PROOF] = evidence.under
+
+    def text(shown: Evidence | None) -> str:
+        said = body.Said(operator, refused_labels, shown, backport, repository, see_also)
+        return body.write(plan, said, _MOST_BYTES - len(marker.marked({**facts, "says": "0" * 16}, "").encode()))
+
+    whole = text(evidence)
+    lasting = whole if evidence is None else text(verification.lasting(evidence))
+    facts["says"] = marker.digest(f"{heading}\n{lasting}")
+    return Message(heading, commit_message(plan, backport), marker.marked(facts, whole), facts["target"])
 
 
-def commit_message(plan: Plan) -> str:
-    """Title, reasons, links and the trailer; no line of it can be more than text, whatever the advisories say."""
-    paragraphs = [title(plan), *_source(plan), *_advisories(plan), *_dropped(plan), f"{TRAILER} {__version__}"]
-    return "\n\n".join(paragraphs) + "\n"
+def commit_message(plan: Plan, backport: Backport | None = None) -> str:
+    """Title, reasons, links and the trailer; no line of it can be more than text, whatever the advisories say.
+
+    A backport ends as `git cherry-pick -x` ends one, or with the line by which nixpkgs' checks want to be told why not.
+    """
+    paragraphs = [title(plan, backport), *_source(plan), *_advisories(plan), *_dropped(plan)]
+    trailers = [f"{TRAILER} {__version__}"]
+    if backport is not None:
+        base = tame(backport.base, _BASE)
+        paragraphs.insert(1, f"Backport to {base}, made anew from the file as it is there.")
+        if backport.commit:
+            trailers.append(f"(cherry picked from commit {backport.commit})")
+        else:
+            trailers.insert(0, "Not-cherry-picked-because: no commit was found that makes this change elsewhere")
+    return "\n\n".join([*paragraphs, "\n".join(trailers)]) + "\n"
 
 
 def _source(plan: Plan) -> list[str]:
@@ -116,41 +197,36 @@ def _dropped(plan: Plan) -> list[str]:
     return ["Patches dropped:\n\n" + "\n".join(lines)]
 
 
-def marker(plan: Plan, text: str) -> str:
-    """The comment by which a later run knows its pull request again, and whether it would say anything else now."""
-    facts = {
-        "package": plan.subject.name,
-        "branch": branch_line(plan),
-        "target": summary.key(plan),
-        "text": hashlib.sha256(f"{title(plan)}\n{text}".encode()).hexdigest()[:16],
-    }
-    # Nothing in it may end the comment.
-    written = json.dumps(facts, sort_keys=True).replace("<", r"\u003c").replace(">", r"\u003e")
-    return f"<!-- xenbump: {written} -->"
+def replaced(written: str, message: Message) -> str:
+    """A body with our part, its markers with it, put anew; what a person wrote before and behind it stays.
+
+    A body without both markers is replaced as a whole: ask `edited` first.
+    """
+    return marker.replaced(written, message.body)
 
 
 def says_the_same(written: str, message: Message) -> bool:
-    """Whether a body was written from the same facts; what a person changed in it since then does not count."""
-    return read_marker(written) == read_marker(message.body)
+    """Whether a body was written from the same facts; what a person changed in it since then does not count.
+
+    Nor do the times of a verification, the commit that it was of and the tails of its logs: they differ each time. A
+    body with evidence for the same target stays where there is none at hand.
+    """
+    facts, wanted = read_marker(written) or {}, read_marker(message.body) or {}
+    if proof(written) and not proof(message.body) and same_target(written, message):
+        return True
+    return {**facts, _SENT: ""} == {**wanted, _SENT: ""}
+
+
+def proof(written: str) -> str:
+    """The digest of the conditions under which the evidence in a body came about; empty: it has none that counts."""
+    return (read_marker(written) or {}).get(_PROOF, "")
 
 
 def same_target(written: str, message: Message) -> bool:
-    """Whether a body was written for the same package, release and patches."""
+    """Whether a body was written for the same package, base branch, release and patches."""
     facts, wanted = read_marker(written), read_marker(message.body)
-    keys = ("package", "branch", "target")
+    keys = ("package", "branch", "target", "base")
     return bool(facts and wanted) and all((facts or {}).get(key) == (wanted or {}).get(key) for key in keys)
-
-
-def read_marker(written: str) -> dict[str, str] | None:
-    """The facts in a body's marker; None where it has none that can be read."""
-    match = _MARKER.search(written)
-    if match is None:
-        return None
-    try:
-        facts = json.loads(match["facts"])
-    except ValueError:
-        return None
-    return {str(key): str(value) for key, value in facts.items()}
 
 
 def is_ours(commit_message: str) -> bool:

@@ -1,21 +1,25 @@
-"""From a plan and its edit to one pull request: found again when it is there, opened when it is not.
+"""From a plan and its edits to one pull request: what is decided in `lifecycle` is carried out here.
 
-The head branch is the pull request's identity: one for each package and branch of Xen. A person's act wins: a branch
-that is not ours is not pushed to, and a pull request that was closed for this release with these patches is not opened
-again.
+The head branch is the pull request's identity: one for each package, branch of Xen and base branch. Every step is one
+that the next run finds done or does anew, so a run may end between any two.
 """
 
 from __future__ import annotations
 
-import posixpath
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from xenbump.errors import Refusal, UsageError
+from xenbump.errors import UsageError
 from xenbump.locks import locked
-from xenbump.publish import message as words
-from xenbump.publish.branch import Checkout
-from xenbump.publish.github import GitHub, PullRequest
+from xenbump.publish import clone, summary
+from xenbump.publish import message as writing
+from xenbump.publish.access import Access
+from xenbump.publish.by_api import ApiPlace
+from xenbump.publish.by_git import GitPlace
+from xenbump.publish.carrying import Publication, Steps
+from xenbump.publish.github import GitHub
+from xenbump.publish.lifecycle import Action, decide
+from xenbump.publish.looking import Look, Wanted
+from xenbump.publish.memory import Memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,21 +29,15 @@ if TYPE_CHECKING:
     from xenbump.journal import Run
     from xenbump.package.rewrite import Edit
     from xenbump.plan.model import Plan
-    from xenbump.publish.message import Message
+    from xenbump.publish.looking import Words
+    from xenbump.publish.place import Place
+    from xenbump.settings import GitHub as Settings
+    from xenbump.verify.evidence import Evidence
+
+__all__ = ["Publication", "Publisher"]
 
 # A push and a few requests; whoever waits longer than this waits for a run that hangs.
 _LOCK_SECONDS = 900.0
-
-
-@dataclass(frozen=True, slots=True)
-class Publication:
-    """A pull request that stands, and what was done to it: `opened`, `updated` or `unchanged`."""
-
-    message: Message
-    branch: str
-    commit: str
-    pull: PullRequest
-    action: str
 
 
 class Publisher:
@@ -50,22 +48,74 @@ class Publisher:
         path: the package file in the working tree.
         run: where steps and publications are written.
         progress: told in a sentence what is being done.
+        base: the branch that the pull request is for; empty: the configured one.
 
     Raises:
         UsageError: the file is in no checkout, the remote or the base branch is not clear.
     """
 
-    def __init__(self, config: Config, path: Path, run: Run, progress: Callable[[str], None]) -> None:
+    def __init__(
+        self, config: Config, path: Path, run: Run, progress: Callable[[str], None], *, base: str = ""
+    ) -> None:
         self._config = config
         self._run = run
         self._progress = progress
-        self.checkout = Checkout(path)
-        self.name = self.checkout.name_of(path)
-        settings = config.github
-        self.remote = self.checkout.remote(settings.remote, (settings.fork, settings.repository))
-        # The base is the repository's own branch, also where the branch goes to a fork.
-        upstream = self.checkout.remote_of(settings.repository) or self.remote
-        self.base = self.checkout.base(upstream, settings.base)
+        self._base = base or config.github.base
+        self._access: Access | None = None
+        self._client: GitHub | None = None
+        self.place: Place = self._placed(path)
+
+    def _placed(self, path: Path) -> Place:
+        """Where the change is committed, as the configuration has it."""
+        config, settings = self._config, self._config.github
+        package = next((one for one in config.packages if config.file_of(one) == path), None)
+        if settings.write == "checkout" or package is None:
+            return GitPlace(config, path, base_branch=self._base, token=self._token)
+        if settings.write == "clone":
+            root = clone.managed(config, package, self._progress, base_branch=self._base)
+            remotes = ("fork" if settings.fork else "origin", "origin")
+            return GitPlace(
+                config, root / package.file, base_branch=self._base, root=root, remotes=remotes, token=self._token
+            )
+        return ApiPlace(config, self._github(), package, base_branch=self._base, progress=self._progress)
+
+    def _token(self) -> str:
+        # A fork has an installation of an App of its own; a token is the same everywhere.
+        return self._authorised().write(self._config.github.fork)
+
+    def _authorised(self) -> Access:
+        """What authorises the requests, made when it is first needed: a dry run in a checkout needs none."""
+        if self._access is None:
+            self._access = Access.of(self._config)
+        return self._access
+
+    def _github(self) -> GitHub:
+        if self._client is None:
+            self._client = GitHub(
+                self._config.github_url, self._authorised(), self._configured().repository, self._progress
+            )
+        return self._client
+
+    def _configured(self) -> Settings:
+        """The table `github`, which must name a repository."""
+        settings = self._config.github
+        if not settings.repository:
+            raise UsageError(
+                "E-CONFIG", "github.repository is not set, so there is nowhere to open a pull request",
+                where=str(self._config.path),
+            )  # fmt: skip
+        return settings
+
+    def close(self) -> None:
+        """End connections and helper processes."""
+        self.place.close()
+        if self._client is not None:
+            self._client.disconnect()
+
+    @property
+    def base(self) -> str:
+        """The commit that the pull request starts from."""
+        return self.place.base
 
     def content(self) -> bytes:
         """The package file as the base branch has it.
@@ -73,27 +123,15 @@ class Publisher:
         Raises:
             UsageError: E-FILE-MISSING when it has none.
         """
-        found = self.checkout.read(self.base, self.name)
-        if found is None:
-            raise UsageError(
-                "E-FILE-MISSING", f"the base branch {self._config.github.base} has no such file", where=self.name
-            )
-        return found
+        return self.place.content()
 
     def read(self, name: str) -> bytes | None:
         """A file that is named from the package file's folder, as the base branch has it; None where it has none."""
-        path = self._inside(name)
-        return None if path is None else self.checkout.read(self.base, path)
+        return self.place.read(name)
 
     def names(self, folder: str) -> tuple[str, ...]:
         """What the base branch has in a folder that is named from the package file's, sorted; nothing without one."""
-        path = self._inside(folder)
-        return () if path is None else self.checkout.names(self.base, path)
-
-    def _inside(self, name: str) -> str | None:
-        """A path from the root of the checkout; None for one that lies outside."""
-        path = posixpath.normpath(posixpath.join(posixpath.dirname(self.name), name))
-        return None if path == ".." or path.startswith("../") else path
+        return self.place.names(folder)
 
     def refuse_changes(self, edits: tuple[Edit, ...]) -> None:
         """Refuse a checkout with changes that are not committed, other than just these edits.
@@ -101,115 +139,96 @@ class Publisher:
         Raises:
             Refusal: E-DIRTY.
         """
-        self.checkout.refuse_changes(self._contents(edits))
+        self.place.refuse_changes(edits)
 
-    def _contents(self, edits: tuple[Edit, ...]) -> dict[str, bytes | None]:
-        """The new contents of the files, by path from the root of the checkout."""
-        return {self.checkout.name_of(self._config.folder / edit.file): edit.after for edit in edits}
+    def write_out(self, folder: Path, edits: tuple[Edit, ...]) -> str:
+        """Write all files of the base branch, with the edits, into an empty folder.
 
-    def publish(self, plan: Plan, edits: tuple[Edit, ...], message: Message) -> Publication:
-        """Commit, push, and open or update the pull request.
+        Returns:
+            A name for what was written; empty where the place has not all files at hand.
+        """
+        return self.place.write_out(folder, edits)
+
+    def picked(self, plan: Plan) -> str:
+        """The commit on the usual base branch that makes the change of a plan there; empty where none is found."""
+        settings = self._configured()
+        pulls = self._github().find(f"{_owner(settings)}:{writing.head_branch(plan)}")
+        for pull in pulls:
+            target = (writing.read_marker(pull.body) or {}).get("target", "")
+            if pull.merged and target == summary.key(plan):
+                return self.place.picked(pull)
+        return ""
+
+    def wants_proof(
+        self, plan: Plan, edits: tuple[Edit, ...], words: Words, under: str, *, again: bool = False
+    ) -> bool:
+        """Whether evidence would change anything: not where a person must decide, is at work, or has it in the body.
+
+        Args:
+            plan: as for `publish`, like `edits`, `words` and `again`.
+            edits: the files before and after.
+            words: writes the message.
+            under: the digest of the conditions under which it would come about.
+            again: also where a person closed the pull request for the same change.
+
+        Raises:
+            UsageError, Failure: as `publish`; better before an hour's build than after it.
+        """
+        settings = self._configured()
+        wanted = self._wanted(plan, edits, words, None, again=again)
+        look = Look(wanted, self._github(), self.place, settings, Memory(self._run, settings.repository))
+        found = look.find()
+        if decide(found.situation).action in {Action.REFUSED, Action.HANDS_OFF, Action.DEFERRED}:
+            return False
+        stands = found.pull is not None and writing.same_target(found.pull.body, found.message)
+        return not (stands and found.pull is not None and writing.proof(found.pull.body) == under)
+
+    def _wanted(
+        self, plan: Plan, edits: tuple[Edit, ...], words: Words, evidence: Evidence | None, *, again: bool
+    ) -> Wanted:
+        settings = self._configured()
+        backport = writing.Backport(self._base) if self._base != settings.base else None
+        branch = writing.head_branch(plan, backport)
+        return Wanted(plan, edits, words, branch, _owner(settings), self._base, evidence, again)
+
+    def publish(
+        self,
+        plan: Plan,
+        edits: tuple[Edit, ...],
+        words: Words,
+        *,
+        evidence: Evidence | None = None,
+        again: bool = False,
+    ) -> Publication:
+        """Look, decide, and do what is left to do.
+
+        Args:
+            plan: what changes.
+            edits: the files before and after.
+            words: writes the message: called with the labels that could not be set, and the addresses of other pull
+                requests to look at, with spaces between them.
+            evidence: what was verified of the change; None: nothing.
+            again: also where a person closed the pull request for the same change.
 
         Raises:
             UsageError: E-CONFIG without a repository, E-TOKEN-MISSING, E-TOKEN-REJECTED and other matters of rights.
-            Refusal: E-BRANCH-FOREIGN, E-PULL-CLOSED: a person was there.
+            Refusal: E-BRANCH-FOREIGN, E-PULL-CLOSED, E-PULL-NEWER, E-BRANCH-MOVED: a person must decide.
             Failure: git or GitHub did not do as asked.
         """
-        settings = self._config.github
-        if not settings.repository:
-            raise UsageError(
-                "E-CONFIG", "github.repository is not set, so there is nowhere to open a pull request",
-                where=str(self._config.path),
-            )  # fmt: skip
-        branch = words.head_branch(plan)
-        owner = (settings.fork or settings.repository).partition("/")[0]
-        github = GitHub(self._config.github_url, self._config.token, settings.repository)
-        with locked(self._config.state / "publish.lock", seconds=_LOCK_SECONDS, progress=self._progress):
-            try:
-                # GitHub is asked first: with a token that it rejects, nothing must be pushed.
-                pull = self._standing(github.find(f"{owner}:{branch}"), message)
-                commit = self._push(edits, message, branch)
-                done = self._settle(github, pull, plan, message, f"{owner}:{branch}")
-            finally:
-                github.close()
-            publication = Publication(done[0], branch, commit, done[1], done[2])
+        settings = self._configured()
+        wanted = self._wanted(plan, edits, words, evidence, again=again)
+        steps = Steps(wanted, self._github(), self.place, settings, Memory(self._run, settings.repository))
+        with locked(self._config.state / "publish.lock", seconds=_LOCK_SECONDS, progress=self._progress) as lock:
+            self.place.hold(lock)
+            publication = steps.done(self._progress, prove=bool(self._config.lookup_token))
             self._run.published(
-                plan.subject.name, branch=branch, title=message.title, commit=commit, number=done[1].number,
-                url=done[1].url, action=done[2],
+                plan.subject.name, branch=publication.branch, title=publication.message.title,
+                commit=publication.commit, number=publication.pull.number, url=publication.pull.url,
+                action=publication.action,
             )  # fmt: skip
         return publication
 
-    def _standing(self, found: tuple[PullRequest, ...], message: Message) -> PullRequest | None:
-        """The open pull request of the branch; one that was closed for the same target stops the work."""
-        for pull in found:
-            if pull.state == "open":
-                return pull
-        for pull in found:
-            # Two sets of patches may have one title; it counts only where there is no marker to go by.
-            nameless = words.read_marker(pull.body) is None and pull.title == message.title
-            if nameless or words.same_target(pull.body, message):
-                done, remedy = "closed without being merged", ""
-                if pull.merged:
-                    done = f"merged, and {self._config.github.base} as last fetched does not have it"
-                    remedy = "fetch it; if it was taken back there, bump the file by hand"
-                raise Refusal(
-                    "E-PULL-CLOSED",
-                    f"pull request {pull.number} for the same change was {done}",
-                    where=pull.url,
-                    remedy=remedy,
-                )
-        return None
 
-    def _push(self, edits: tuple[Edit, ...], message: Message, branch: str) -> str:
-        checkout, token = self.checkout, self._config.token
-        self._progress(f"committing to {branch}")
-        commit = checkout.commit(self.base, self._contents(edits), message.commit)
-        tip = checkout.remote_tip(self.remote, branch, token)
-        if tip is not None:
-            if not checkout.made_by_us(self.remote, branch, tip, token):
-                raise Refusal(
-                    "E-BRANCH-FOREIGN",
-                    f"the branch {branch} ends in a commit ({tip[:12]}) that is not ours; it is left alone",
-                    where=self.remote,
-                )
-            if checkout.same_work(commit, tip):
-                return tip
-        self._progress(f"pushing {branch} to {self.remote}")
-        checkout.push(self.remote, branch, commit, tip, token)
-        return commit
-
-    def _settle(
-        self, github: GitHub, pull: PullRequest | None, plan: Plan, message: Message, head: str
-    ) -> tuple[Message, PullRequest, str]:
-        """Open or update the pull request, and set its labels; what cannot be set is written into the body."""
-        settings = self._config.github
-        action = "unchanged"
-        if pull is None:
-            self._progress(f"opening the pull request in {settings.repository}")
-            pull = github.open(
-                title=message.title, body=message.body, head=head, base=settings.base, draft=settings.draft
-            )
-            action = "opened"
-        # GitHub takes no account of case in a label's name.
-        there = {label.casefold() for label in pull.labels}
-        labels = (*settings.labels.always, *(settings.labels.security if plan.closes else ()))
-        wanted = tuple(label for label in dict.fromkeys(labels) if label.casefold() not in there)
-        refused: tuple[str, ...] = ()
-        if wanted:
-            with_labels = words.write(plan, operator=settings.operator, refused_labels=wanted)
-            # A body that already asks for them says that they were refused before.
-            asked = words.says_the_same(pull.body, with_labels)
-            refused = wanted if asked else github.add_labels(pull.number, wanted)
-            taken = tuple(label for label in wanted if label not in refused)
-            if taken:
-                pull = replace(pull, labels=(*pull.labels, *taken))
-                action = "opened" if action == "opened" else "updated"
-            for label in refused:
-                self._progress(f"the label {label!r} could not be set; the body asks for it")
-        final = words.write(plan, operator=settings.operator, refused_labels=refused)
-        # Title and body are written anew when they would say something else: what a person added since is left alone.
-        if not words.says_the_same(pull.body, final):
-            found = pull.labels
-            pull = replace(github.update(pull.number, title=final.title, body=final.body), labels=found)
-            action = "opened" if action == "opened" else "updated"
-        return final, pull, action
+def _owner(settings: Settings) -> str:
+    """Whose repository the head branch is in."""
+    return (settings.fork or settings.repository).partition("/")[0]

@@ -21,6 +21,7 @@ _TITLE = 199
 _ATTRIBUTE = 80
 _RUN = 3  # so many numbers in a row become a range
 _DIGITS = 8
+_NUMBERS = 400  # characters of a list of numbers in a key
 # The file needs nothing for these.
 _SETTLED = frozenset({Verdict.IN_RELEASE, Verdict.ALREADY_PATCHED, Verdict.UNUSED})
 
@@ -134,17 +135,17 @@ def key(plan: Plan) -> str:
     The same release with the same advisories' patches is the same change, wherever the file comes from. Where the
     version stays, what goes counts too, and a patch that is issued anew counts by its content.
     """
-    added = ",".join(map(str, plan.patched)) or _digest(one.sha256 for one in plan.patches.add)
+    added = _some_numbers(plan.patched) or _digest(one.sha256 for one in plan.patches.add)
     text = plan.target.version + (f"+{added}" if added else "")
     if plan.moves:
         return text
     anew = {*plan.patched} & {*_dropped(plan)}
     if anew:
         text += ":" + _digest(one.sha256 for one in plan.patches.add if one.patch.xsa in anew)
-    gone = [str(number) for number in _dropped(plan) if number not in anew]
+    gone = _some_numbers(number for number in _dropped(plan) if number not in anew)
     nameless = _digest(one.patch.url for one in plan.patches.drop if one.patch.xsa is None)
     if gone or nameless:
-        text += "-" + ",".join([*gone, nameless] if nameless else gone)
+        text += "-" + ",".join(part for part in (gone, nameless) if part)
     if repinned(plan):
         return f"{text}@{plan.target.commit[:12]}"
     rest = [plan.hash, *(f"{pin.component} {pin.rev} {pin.hash}" for pin in changed_pins(plan))]
@@ -176,6 +177,13 @@ def added_names(plan: Plan, xsa: int) -> tuple[str, ...]:
 
 def _dropped(plan: Plan) -> tuple[int, ...]:
     return tuple(sorted({one.patch.xsa for one in plan.patches.drop if one.patch.xsa is not None}))
+
+
+def _some_numbers(numbers: Iterable[int]) -> str:
+    """Numbers with commas; of very many, how many there are and a digest."""
+    written = [str(number) for number in numbers]
+    text = ",".join(written)
+    return text if len(text) <= _NUMBERS else f"{len(written)}x{_digest(written)}"
 
 
 def _digest(texts: Iterable[str]) -> str:

@@ -13,6 +13,7 @@ from xenbump.outcomes import (
     Outcome,
     Planned,
     Published,
+    Rejected,
     SourceHash,
     Stopped,
     Support,
@@ -51,6 +52,7 @@ from xenbump.upstream import release
 
 if TYPE_CHECKING:
     from xenbump.plan.model import Decision, PatchChange, Subject
+    from xenbump.verify.evidence import Evidence
 
 # What a check points out; the rest is for a plan.
 _OPEN = frozenset({Verdict.NEEDS_PATCH, Verdict.CONFLICT})
@@ -174,7 +176,7 @@ def _plan_entry(outcome: Outcome, diffs: dict[str, str]) -> PlanEntry:
                 decisions=decisions,
                 warnings=subject.warnings,
             )
-        case Planned() | Published():
+        case Planned() | Published() | Rejected():
             return _planned(outcome, diffs)
         case Written(commit=commit):
             return msgspec.structs.replace(_planned(outcome, diffs), written=True, commit=commit or None)
@@ -183,7 +185,7 @@ def _plan_entry(outcome: Outcome, diffs: dict[str, str]) -> PlanEntry:
     raise TypeError(type(outcome).__name__)
 
 
-def _planned(outcome: Planned | Written | Published, diffs: dict[str, str]) -> PlanEntry:
+def _planned(outcome: Planned | Written | Published | Rejected, diffs: dict[str, str]) -> PlanEntry:
     made = outcome.plan
     subject, target = made.subject, made.target
     return PlanEntry(
@@ -223,22 +225,30 @@ def verify(outcomes: list[Outcome]) -> VerifyDocument:
 def _verify_entry(outcome: Outcome) -> VerifyEntry:
     match outcome:
         case Verified(subject, evidence):
-            whole: Literal["passed", "incomplete"] = "passed" if evidence.complete else "incomplete"
-            return VerifyEntry(
-                name=subject.name,
-                file=subject.file,
-                outcome="rejected" if evidence.failed else whole,
-                version=evidence.version,
-                upstream_version=evidence.upstream_version,
-                engine=evidence.engine,
-                steps=tuple(
-                    StepEntry(one.step.value, one.result, one.reason, one.seconds, one.log, one.checks, one.tail)  # type: ignore[arg-type]
-                    for one in evidence.steps
-                ),
-            )
+            return _verification(subject, evidence)
         case Stopped(package, file, stopped):
             return VerifyEntry(package, file, _stopped(outcome), refusal=error(stopped))
     raise TypeError(type(outcome).__name__)
+
+
+def _verification(subject: Subject, evidence: Evidence) -> VerifyEntry:
+    whole: Literal["passed", "incomplete"] = "passed" if evidence.complete else "incomplete"
+    return VerifyEntry(
+        name=subject.name,
+        file=subject.file,
+        outcome="rejected" if evidence.failed else whole,
+        version=evidence.version,
+        upstream_version=evidence.upstream_version,
+        engine=evidence.engine,
+        steps=tuple(
+            StepEntry(one.step.value, one.result, one.reason, one.seconds, one.log, one.checks, one.tail)  # type: ignore[arg-type]
+            for one in evidence.steps
+        ),
+        tests=dict(evidence.tests),
+        compared=evidence.compared,
+        when=evidence.when,
+        of=evidence.of,
+    )
 
 
 def run(outcomes: list[Outcome], diffs: dict[str, str] | None = None) -> Run:
@@ -254,7 +264,7 @@ def _run_entry(outcome: Outcome, diffs: dict[str, str]) -> RunEntry:
             entry = _plan_entry(outcome, diffs)
             title, body = (message.title, message.body) if message else (None, None)
             return RunEntry(made.subject.name, made.subject.file, "planned", entry, title=title, body=body)
-        case Published(made, _, message, branch, commit, pull, action):
+        case Published(made, _, message, branch, commit, pull, action, evidence, reason, notes):
             request = PullRequestEntry(
                 pull.number,
                 pull.url,
@@ -263,6 +273,8 @@ def _run_entry(outcome: Outcome, diffs: dict[str, str]) -> RunEntry:
                 commit,
                 pull.draft,
                 action,  # type: ignore[arg-type]
+                reason,
+                notes,
             )
             return RunEntry(
                 made.subject.name,
@@ -272,6 +284,15 @@ def _run_entry(outcome: Outcome, diffs: dict[str, str]) -> RunEntry:
                 request,
                 message.title,
                 message.body,
+                verification=None if evidence is None else _verification(made.subject, evidence),
+            )
+        case Rejected(made, _, evidence):
+            return RunEntry(
+                made.subject.name,
+                made.subject.file,
+                "rejected",
+                _plan_entry(outcome, diffs),
+                verification=_verification(made.subject, evidence),
             )
         case Stopped(package, file, stopped):
             return RunEntry(package, file, _stopped(outcome), refusal=error(stopped))

@@ -13,6 +13,7 @@ from xenbump.outcomes import (
     Outcome,
     Planned,
     Published,
+    Rejected,
     Stopped,
     Support,
     UpToDate,
@@ -63,7 +64,7 @@ def outcome(value: Outcome) -> list[str]:
     return _made(value)
 
 
-def _made(value: Planned | Written | Published) -> list[str]:
+def _made(value: Planned | Written | Published | Rejected) -> list[str]:
     plan = value.plan
     change = f"{plan.subject.name}: {summary.change(plan)}"
     match value:
@@ -72,9 +73,18 @@ def _made(value: Planned | Written | Published) -> list[str]:
         case Written(commit=commit):
             done = f"written and committed as {commit[:12]}" if commit else "written"
             told = [f"{change} is {done} ({plan.subject.file})"]
-        case Published(pull=pull, branch=branch, action=action):
+        case Published(action="deferred", pull=pull, reason=reason):
+            told = [f"{change}: {plain(reason)}", f"  {pull.url}"]
+        case Published(pull=pull, branch=branch, action=action, reason=reason, notes=notes):
             kind = "draft pull request" if pull.draft else "pull request"
-            told = [f"{change}: {kind} {pull.number} {action}", f"  {pull.url}", f"  branch {branch}"]
+            why = f": {plain(reason)}" if reason else ""
+            told = [f"{change}: {kind} {pull.number} {action}{why}", f"  {pull.url}", f"  branch {branch}"]
+            told += [f"  {plain(note)}" for note in notes]
+        case Rejected(evidence=evidence):
+            from xenbump.report import verification  # noqa: PLC0415 - its XML is what no other command needs
+
+            told = [f"{change}: it failed its verification, and no pull request is opened or changed for it"]
+            told += [f"  {line}" for line in verification.lines(evidence)]
     return [*told, *_facts(plan)]
 
 

@@ -198,6 +198,10 @@ class VerifyEntry(Value, frozen=True):
     engine: str = ""
     steps: tuple[StepEntry, ...] = ()
     refusal: Error | None = None
+    tests: dict[str, str] = {}
+    compared: str = ""
+    when: str = ""
+    of: str = ""
 
 
 class VerifyDocument(Value, frozen=True, kw_only=True):
@@ -216,7 +220,9 @@ class PullRequestEntry(Value, frozen=True):
     branch: str
     commit: str
     draft: bool
-    action: Literal["opened", "updated", "unchanged"]
+    action: Literal["opened", "updated", "unchanged", "hands-off", "deferred"]
+    reason: str = ""
+    notes: tuple[str, ...] = ()
 
 
 class RunEntry(Value, frozen=True):
@@ -224,12 +230,13 @@ class RunEntry(Value, frozen=True):
 
     name: str
     file: str
-    outcome: Literal["up-to-date", "planned", "published", "refused", "failed"]
+    outcome: Literal["up-to-date", "planned", "published", "rejected", "refused", "failed"]
     plan: PlanEntry | None = None
     pull_request: PullRequestEntry | None = None
     title: str | None = None
     body: str | None = None
     refusal: Error | None = None
+    verification: VerifyEntry | None = None
 
 
 class Run(Value, frozen=True, kw_only=True):

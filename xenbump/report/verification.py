@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from xenbump.dom0.report import FAILED, PASSED, SKIPPED
+from xenbump.publish import verification
 from xenbump.publish.markup import cell, clipped, plain
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ def lines(evidence: Evidence) -> list[str]:
         told += [f"    {check.name}: {plain(clipped(check.reason, _LONGEST))}" for check in bad[:_SHOWN]]
         if one.log and one.result == FAILED:
             told.append(f"    log: {one.log}")
+    if evidence.compared:
+        told.append(f"  XTF's results were compared with those of {evidence.compared}")
     return told
 
 
@@ -50,14 +53,18 @@ def _why(reason: str) -> str:
 
 
 def markdown(evidence: Evidence) -> str:
-    """A table with a row a step, for step summaries and pull requests; everything from outside in code spans."""
+    """A table with a row a step, XTF's results, and what steps that failed said, for step summaries.
+
+    Everything from outside stands in code.
+    """
     rows = ["| step | result | what |", "| --- | --- | --- |"]
     for one in evidence.steps:
         what = cell(clipped(one.reason, _LONGEST)) if one.reason else _count(one).strip(" ()")
         rows.append(f"| {one.step.value} | {one.result}{_time(one.seconds)} | {what} |")
     head = f"Xen {cell(evidence.version)}"
     ran = f", on {cell(evidence.engine)}" if evidence.engine else ""
-    return f"{head}{ran}\n\n" + "\n".join(rows) + "\n"
+    details = verification.details(evidence, verification.Room(_LONGEST, _SHOWN, _SHOWN))
+    return f"{head}{ran}\n\n" + "\n".join(rows) + "\n" + (f"\n{details}" if details else "")
 
 
 def junit(all_evidence: Iterable[Evidence]) -> str:
@@ -77,6 +84,8 @@ def junit(all_evidence: Iterable[Evidence]) -> str:
                 time=f"{step.seconds:.3f}",
             )
             suite.extend(cases)
+            if evidence.when:
+                suite.set("timestamp", evidence.when.removesuffix("+00:00"))
             if step.tail:
                 ET.SubElement(suite, "system-out").text = _clean("\n".join(step.tail))
     ET.indent(root)

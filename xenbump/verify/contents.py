@@ -94,7 +94,17 @@ _OTHERS = re.compile(
     r"|usr/lib/xen-[0-9.]+/(boot/hvmloader|ocaml/.*)"
     r"|boot/(config|vmlinuz|xen)-[^/]*(?<!\.efi)(?<!\.config)"
 )
-_DEVICE_MODEL = re.compile(r"usr/libexec/xen-qemu-system-i386|usr/lib/xen-[0-9.]+/bin/qemu-system-i386")
+DEVICE_MODEL: Final = "usr/libexec/xen-qemu-system-i386"
+# The device model and what it cannot start without: a BIOS, the code that starts a kernel, and, though nobody types
+# anything, a keyboard.
+_DEVICE_MODEL: Final = frozenset(
+    [
+        DEVICE_MODEL,
+        "usr/share/qemu/keymaps/en-us",
+        "usr/share/qemu/linuxboot_dma.bin",
+        "usr/share/seabios/bios-256k.bin",
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -117,7 +127,7 @@ class Choice:
             or _OTHERS.fullmatch(name) is not None
             or _PYTHON_PROGRAM.fullmatch(name) is not None
             or _chooses_python(name)
-            or (self.device_model and _DEVICE_MODEL.fullmatch(name) is not None)
+            or (self.device_model and name in _DEVICE_MODEL)
         )
 
 

@@ -26,7 +26,7 @@ class StepResult:
     Attributes:
         step: which.
         result: `passed`, `failed` or `skipped`.
-        reason: one sentence where it did not pass.
+        reason: one sentence where it did not pass, or where there is something to tell all the same.
         checks: what it consists of.
         seconds: how long it took.
         log: the file with all that was said; empty where there is none.
@@ -52,6 +52,11 @@ class Evidence:
         upstream_version: what its tree calls itself.
         engine: what dom0 ran on, such as `QEMU 7.2.22, tcg`; empty where none was started.
         steps: those that were asked for, each once, in order.
+        tests: the results of XTF, each by the test's full name.
+        compared: the version with whose results those were compared; empty: with none.
+        when: the time at which it ended, in UTC as ISO 8601 has it.
+        of: what was verified, in the caller's words, such as a commit.
+        under: a digest of the conditions under which it came about; empty: it does not count for another run.
     """
 
     package: str
@@ -59,6 +64,11 @@ class Evidence:
     upstream_version: str
     engine: str
     steps: tuple[StepResult, ...]
+    tests: tuple[tuple[str, str], ...] = ()
+    compared: str = ""
+    when: str = ""
+    of: str = ""
+    under: str = ""
 
     @property
     def failed(self) -> bool:
@@ -69,6 +79,11 @@ class Evidence:
     def complete(self) -> bool:
         """Whether every step that was asked for passed, and there was one: what a pull request needs to be ready."""
         return bool(self.steps) and all(one.result == PASSED for one in self.steps)
+
+    @property
+    def not_run(self) -> tuple[tuple[str, str], ...]:
+        """The steps that were skipped, by name, each with the reason."""
+        return tuple((one.step.value, one.reason) for one in self.steps if one.result == SKIPPED)
 
 
 def judged(step: Step, checks: tuple[CheckResult, ...], *, seconds: float = 0.0, log: str = "") -> StepResult:

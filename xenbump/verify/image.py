@@ -104,7 +104,14 @@ def cache_folder(env: Mapping[str, str]) -> Path:
     return root / "xenbump" / "images"
 
 
-def from_debian(release: str, cache: Path, progress: Callable[[str], None], hypervisor: Path | None = None) -> Image:
+def from_debian(
+    release: str,
+    cache: Path,
+    progress: Callable[[str], None],
+    hypervisor: Path | None = None,
+    *,
+    device_model: bool = False,
+) -> Image:
     """An image of Debian's Xen of a release line, out of the cache when it is there.
 
     Args:
@@ -112,6 +119,7 @@ def from_debian(release: str, cache: Path, progress: Callable[[str], None], hype
         cache: the folder of all images; made when it is missing.
         progress: told what is done.
         hypervisor: a build to be booted in place of Debian's: an ELF32 file, or one packed by gzip.
+        device_model: with Debian's build of QEMU for Xen in it, so that HVM guests can be started.
 
     Raises:
         Refusal: E-IMAGE-RELEASE, E-IMAGE-SOURCES, E-IMAGE-HYPERVISOR, E-IMAGE-KERNEL, E-IMAGE-CONTENT.
@@ -121,13 +129,17 @@ def from_debian(release: str, cache: Path, progress: Callable[[str], None], hype
     with _disk_errors(cache):
         cache.mkdir(parents=True, exist_ok=True)
         with locked(cache / f"{suite}.lock", seconds=_BUILD_SECONDS, progress=progress):
-            image = _debian(release, cache, debian.Suite(suite, cache / f"apt-{suite}", progress), progress)
+            packages = recipe.packages(release, device_model=device_model)
+            apt = debian.Suite(suite, cache / f"apt-{suite}", progress)
+            image = _debian(release, packages, cache, apt, progress)
             image = with_agent(image, cache)
         return image if hypervisor is None else with_hypervisor(image, hypervisor, cache)
 
 
-def _debian(release: str, cache: Path, suite: debian.Suite, progress: Callable[[str], None]) -> Image:
-    packages = suite.resolve(recipe.packages(release))
+def _debian(
+    release: str, names: tuple[str, ...], cache: Path, suite: debian.Suite, progress: Callable[[str], None]
+) -> Image:
+    packages = suite.resolve(names)
     folder = cache / recipe.fingerprint(release, packages)
     kept = _kept(folder)
     if kept is not None:

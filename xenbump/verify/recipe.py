@@ -27,6 +27,9 @@ DOM0_MEMORY: Final = 768  # MiB
 MEMORY: Final = 2048  # MiB
 XEN_OPTIONS: Final = "console=com1 com1=115200,8n1 loglvl=all guest_loglvl=none/warning"
 KERNEL_OPTIONS: Final = "console=hvc0"
+# The device model starts the packed kernel only, a bzImage: of an ELF file it says that it is too old.
+HVM_KERNEL: Final = "opt/xenbump/guest/bzImage"
+_DEVICE_MODEL: Final = "qemu-system-xen"
 _KERNEL_FILE = re.compile(r"boot/vmlinuz-(?P<release>.+)")
 _STORES: Final = ("oxenstored", "xenstored")
 # What an image depends on besides the packages: these files of this package, and the files that are put in.
@@ -46,9 +49,15 @@ def suite(release: str) -> str:
     return SUITES[release]
 
 
-def packages(release: str) -> tuple[str, ...]:
-    """The names of the packages that an image is made of; what they depend on comes with them."""
+def packages(release: str, *, device_model: bool = False) -> tuple[str, ...]:
+    """The names of the packages that an image is made of; what they depend on comes with them.
+
+    Args:
+        release: such as `4.20`.
+        device_model: whether HVM guests are to be started in it.
+    """
     return (
+        *((_DEVICE_MODEL,) if device_model else ()),
         f"xen-hypervisor-{release}-amd64",
         f"xen-utils-{release}",
         "xen-utils-common",
@@ -87,7 +96,7 @@ def files(
         Failure: E-IMAGE-PACKAGE, E-IMAGE-CONTENT, E-PROGRAM-MISSING.
     """
     progress("reading the packages")
-    choice = contents.Choice(release)
+    choice = contents.Choice(release, device_model=_DEVICE_MODEL in found)
     tree = {entry.name: entry for name in sorted(found) for entry in deb.files(found[name][1], choice.wants)}
     progress("putting the root file system together")
     kernel_file, kernel_release = _kernel(tree)
@@ -95,12 +104,14 @@ def files(
     if hypervisor_file not in tree:
         raise Failure("E-IMAGE-CONTENT", f"the packages have no {hypervisor_file}")
     root = bytecode.prepared(_root(tree, choice, kernel_release))
+    if choice.device_model and contents.DEVICE_MODEL not in root:
+        raise Failure("E-IMAGE-CONTENT", f"the packages have no {contents.DEVICE_MODEL}")
     root |= contents.programs(root, release)
     made = {
         manifest.HYPERVISOR: kernel.hypervisor(tree[hypervisor_file].data, hypervisor_file),
         manifest.KERNEL: kernel.vmlinux(tree[kernel_file].data, kernel_file),
         manifest.INITRD: _archive([*root.values(), *_fixed()]),
-        manifest.GUEST: _archive(_guest(tree)),
+        manifest.GUEST: _archive(_guest(tree, tree[kernel_file].data if choice.device_model else b"")),
     }
     tools = found[f"xen-utils-{release}"][0].version
     return made, manifest.Manifest(
@@ -112,8 +123,8 @@ def files(
         kernel=kernel_release,
         packages={name: manifest.Source(entry.version, entry.sha256) for name, (entry, _) in sorted(found.items())},
         xenstored=tuple(name for name in _STORES if f"usr/sbin/{name}" in root),
-        guests=("pv", "pvh"),
-        device_model="",
+        guests=("pv", "pvh", "hvm") if choice.device_model else ("pv", "pvh"),
+        device_model=f"/{contents.DEVICE_MODEL}" if choice.device_model else "",
         dom0_memory=DOM0_MEMORY,
         memory=MEMORY,
         xen_options=XEN_OPTIONS,
@@ -169,7 +180,8 @@ def _fixed() -> list[cpio.Entry]:
     ]
 
 
-def _guest(tree: contents.Tree) -> list[cpio.Entry]:
+def _guest(tree: contents.Tree, kernel_file: bytes) -> list[cpio.Entry]:
+    """What guests are started from besides the dom0's own kernel, and the file that HVM guests take instead of it."""
     initrd = _archive(
         [
             cpio.file("init", _own("initrd", "guest-init"), executable=True),
@@ -178,7 +190,8 @@ def _guest(tree: contents.Tree) -> list[cpio.Entry]:
             cpio.folder("proc"),
         ]
     )
-    return [cpio.file(payload.GUEST_INITRD, initrd)]
+    own = [cpio.file(HVM_KERNEL, kernel_file)] if kernel_file else []
+    return [cpio.file(payload.GUEST_INITRD, initrd), *own]
 
 
 def _archive(entries: Iterable[cpio.Entry]) -> bytes:
