@@ -302,8 +302,10 @@ def edits(
 
 
 def filled(old: Literal, new: str) -> Replacement:
-    """The text between the quotes of a literal, replaced; of a placeholder without quotes all of it."""
-    return Replacement(old.start, old.end, quote(new)[1:-1] if old.quoted else quote(new))
+    """The text between the quotes of a literal, replaced; of a placeholder without quotes all of it, where it goes."""
+    if old.quoted:
+        return Replacement(old.start, old.end, quote(new)[1:-1])
+    return Replacement(old.start, old.end, new if new == old.value else quote(new))
 
 
 def _revision_edits(document: Document, revised: AttrSet, file: PackageFile, target: Target) -> list[Replacement]:
