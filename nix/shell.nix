@@ -9,6 +9,7 @@
   python3,
   qemu,
   shellcheck,
+  zizmor,
 }:
 
 mkShell {
@@ -21,5 +22,6 @@ mkShell {
     python3
     qemu
     shellcheck
+    zizmor
   ];
 }

@@ -10,6 +10,7 @@
   runCommand,
   shellcheck,
   stdenv,
+  zizmor,
 }:
 
 let
@@ -30,10 +31,12 @@ let
       pytest
       pytest-httpserver
       pytest-xdist
+      pyyaml
       requests
       rich
       ruff
       typer
+      types-pyyaml
       types-requests
     ]
   );
@@ -69,6 +72,7 @@ in
         gnupg
         nix
         qemu
+        zizmor
       ]
       ''
         patchShebangs tools

@@ -120,6 +120,10 @@ def test_the_defaults(folder: Path) -> None:
         (SMALL + "[[package]]\nfile = 'x'\n", 4, "`name`"),
         (SMALL.replace('"xen"', "3"), 2, "package[0].name: expected `str`, got `int`"),
         (SMALL + "efi = 'no'\n", 4, "efi"),
+        (SMALL + "[verify]\nengine = 'nixos'\n", 5, "the engine needs the attribute of its test"),
+        (SMALL + "[verify]\naccelerator = 'hvf'\n", 5, "accelerator"),
+        (SMALL + "[github]\nwrite = 'ftp'\n", 5, "write"),
+        (SMALL + "[github]\nreviewers = [\n  'me',\n  'a/b/c',\n]\n", 5, "'a/b/c' is neither"),
         (SMALL + "retire = 'now'\n", 4, "retire"),
         (SMALL + "strategy = 'other'\n", 4, "strategy"),
         (SMALL + "decided = { xsa480 = 'why' }\n", 4, "the number of an advisory"),
@@ -319,6 +323,35 @@ def test_the_token_is_not_shown(folder: Path) -> None:
     assert all("xenbump.toml" in text for text in shown)
     error = refused(folder, "", XENBUMP_GITHUB_TOKEN=TOKEN)
     assert TOKEN not in str(error) + repr(error)
+
+
+def test_a_github_app_comes_from_the_environment(folder: Path) -> None:
+    key = f"-----BEGIN RSA PRIVATE KEY-----\n{TOKEN}\n-----END RSA PRIVATE KEY-----\n"
+    (folder / "app.pem").write_text(key)
+    env = {"XENBUMP_GITHUB_APP_ID": "7", "XENBUMP_GITHUB_APP_KEY_FILE": str(folder / "app.pem")}
+    config = loaded(folder, SMALL, **env, XENBUMP_GITHUB_APP_INSTALLATION="9", XENBUMP_GITHUB_LOOKUP_TOKEN=f" {TOKEN} ")
+    assert config.app is not None
+    assert (config.app.id, config.app.key, config.app.installation) == ("7", key, "9")
+    assert (config.token, config.lookup_token) == ("", TOKEN)
+    shown = [repr(config), repr(config.app), rich.pretty.pretty_repr(config), rich.pretty.pretty_repr(config.app)]
+    assert [text for text in shown if TOKEN in text] == []
+    assert loaded(folder, SMALL).app is None
+
+
+@pytest.mark.parametrize(
+    ("env", "what"),
+    [
+        ({"XENBUMP_GITHUB_APP_ID": "7"}, "go together"),
+        ({"XENBUMP_GITHUB_APP_KEY_FILE": "{folder}/app.pem"}, "go together"),
+        ({"XENBUMP_GITHUB_APP_ID": "7", "XENBUMP_GITHUB_APP_KEY_FILE": "{folder}/none"}, "cannot be read"),
+        ({"XENBUMP_GITHUB_APP_ID": "7", "XENBUMP_GITHUB_APP_KEY_FILE": "{folder}"}, "cannot be read"),
+        ({"XENBUMP_GITHUB_APP_ID": "7", "XENBUMP_GITHUB_APP_KEY_FILE": "{folder}/app.pem"}, "not a private key"),
+    ],
+)
+def test_a_github_app_that_is_none(env: dict[str, str], what: str, folder: Path) -> None:
+    (folder / "app.pem").write_text(TOKEN)
+    error = refused(folder, SMALL, **{name: value.format(folder=folder) for name, value in env.items()})
+    assert (error.code, what in error.what, TOKEN in str(error)) == ("E-CONFIG", True, False)
 
 
 def test_a_configuration_does_not_change(folder: Path) -> None:

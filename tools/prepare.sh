@@ -22,6 +22,10 @@ gcc|test|gcc libc6-dev|building a real Xen
 make|test|make|building a real Xen
 flex|test|flex|building a real Xen
 bison|test|bison|building a real Xen
+fish|test|fish|completing in fish
+zsh|test|zsh|completing in zsh
+groff|test|groff|rendering the man page
+chromium|test|chromium|looking at the page of a report
 shellcheck|test|shellcheck|linting the shell scripts'
 
 # A Python of any origin will do; it is Debian that splits ensurepip off into python3-venv.

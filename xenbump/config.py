@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from xenbump.errors import UsageError
-from xenbump.settings import File, GitHub, Package, Upstream, Verify, expanded
+from xenbump.settings import File, GitHub, Package, Upstream, Verify, Watch, expanded
 from xenbump.toml_lines import line_of
 from xenbump.upstream.git import check_address
 from xenbump.upstream.release import is_branch
@@ -50,7 +50,7 @@ class Config(msgspec.Struct, frozen=True):
     Attributes:
         path: the file; relative paths in it start from its folder.
         packages: the configured packages.
-        upstream, verify, github: the tables of those names.
+        upstream, verify, github, watch: the tables of those names.
         state: the folder of journal and cache.
         github_url: the root of GitHub's API.
         token: the GitHub token; empty when there is none. Not shown by `repr`.
@@ -68,6 +68,7 @@ class Config(msgspec.Struct, frozen=True):
     token: str
     lookup_token: str = ""
     app: App | None = None
+    watch: Watch = Watch()
 
     def __repr__(self) -> str:
         return f"Config(path={str(self.path)!r})"
@@ -170,6 +171,7 @@ def _configured(file: File, path: Path, env: Mapping[str, str]) -> Config:
         token=(env.get("XENBUMP_GITHUB_TOKEN") or env.get("GITHUB_TOKEN") or "").strip(),
         lookup_token=env.get("XENBUMP_GITHUB_LOOKUP_TOKEN", "").strip(),
         app=_app(env),
+        watch=file.watch,
     )
 
 
@@ -237,6 +239,10 @@ def _check(file: File, text: str, path: Path) -> None:
     _check_github(file.github, text, path)
     if file.verify.engine == "nixos" and not file.verify.nixos_test:
         raise _wrong("the engine needs the attribute of its test: nixos-test", ".verify.engine", text, path)
+    if file.watch.hook and not file.watch.hook[0]:
+        raise _wrong("the first is the program, and it is empty", ".watch.hook", text, path)
+    if file.watch.hook_seconds < 1:
+        raise _wrong("it is at least 1", ".watch.hook-seconds", text, path)
 
 
 def _check_github(github: GitHub, text: str, path: Path) -> None:

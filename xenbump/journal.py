@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import msgspec
 
 from xenbump import __version__
+from xenbump import progress as telling
 from xenbump.errors import Failure, XenbumpError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ T = TypeVar("T")
 
 _BUSY_SECONDS = 30.0
 _POLL_SECONDS = 0.02
-# Steps are looked up again for this long, then they are only in the way.
+# Steps are looked up again for this long, then they are only in the way, but for the plans of pull requests.
 _KEPT_SECONDS = 90 * 86400
 # Each entry brings the file from the version before to this one (`PRAGMA user_version`); entries are only ever added.
 _MIGRATIONS = (
@@ -82,12 +83,36 @@ class Noted(Generic[T]):
     at: float
 
 
+@dataclass(frozen=True, slots=True)
+class Publication(Generic[T]):
+    """What was done to a pull request.
+
+    Attributes:
+        package: the configured name.
+        number, url, title: of the pull request.
+        action: what was done: `opened`, `updated`, `unchanged`, `hands-off` or `deferred`.
+        at: when, in seconds since 1970.
+        plan: of the package in the same run; None where it is not at hand.
+    """
+
+    package: str
+    number: int
+    url: str
+    title: str
+    action: str
+    at: float
+    plan: T | None
+
+
 class Run:
     """One run of a command, being written. Made by `Journal.run`."""
 
-    def __init__(self, connection: sqlite3.Connection, number: int) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, number: int, progress: Callable[[str], None] = lambda _: None
+    ) -> None:
         self._db = connection
         self.number = number
+        self._progress = progress
 
     def step(
         self, package: str, name: str, given: Any, kind: type[T], work: Callable[[], T], *, again: bool = True
@@ -123,7 +148,8 @@ class Run:
                 (self.number, package, name, key, text, time.time()),
             ).lastrowid
         try:
-            output = work()
+            with telling.step(self._progress, package, name, detail=True):
+                output = work()
         except BaseException as error:
             self._end_step(row, "error", str(error) if isinstance(error, XenbumpError) else type(error).__name__)
             raise
@@ -153,6 +179,26 @@ class Run:
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (self.number, package, branch, title, commit, number, url, action, time.time()),
             )
+
+    def publications(self, package: str, plan: type[T]) -> Iterator[Publication[T]]:
+        """What was done to the pull requests of a package, oldest first.
+
+        Args:
+            package: the configured name.
+            plan: the type of what is wanted of the plan; one that cannot be read as that is left out.
+        """
+        rows = self._db.execute(
+            "SELECT package, number, url, title, action, at, (SELECT output FROM step WHERE step.run = publication.run"
+            " AND step.package = publication.package AND step.name = 'plan' AND output IS NOT NULL ORDER BY id DESC"
+            " LIMIT 1) FROM publication WHERE package = ? ORDER BY id",
+            (package,),
+        )
+        for name, number, url, title, action, at, output in rows:
+            found: T | None = None
+            if output is not None:
+                with contextlib.suppress(msgspec.MsgspecError):
+                    found = msgspec.json.decode(output, type=plan)
+            yield Publication(name, number, url, title, action, at, found)
 
     def remember(self, kind: str, key: str, value: str) -> None:
         """Keep a fact for later runs; an older one of the same kind and key is forgotten."""
@@ -220,20 +266,33 @@ class Journal:
         self.path = folder / "journal.sqlite3"
 
     @contextlib.contextmanager
-    def run(self, command: str) -> Iterator[Run]:
-        """Write a run: begun here, ended by `Run.end`; one that is left by an exception ends with its status."""
+    def run(self, command: str, progress: Callable[[str], None] = lambda _: None) -> Iterator[Run]:
+        """Write a run: begun here, ended by `Run.end`; one that is left by an exception ends with its status.
+
+        Args:
+            command: the command's name.
+            progress: told of the run and its steps, where it takes more than sentences.
+        """
         with self._connected() as db:
             with db:
-                db.execute("DELETE FROM step WHERE began < ?", (time.time() - _KEPT_SECONDS,))
+                db.execute(
+                    # The plan of a pull request says what it closes, and stays with it.
+                    "DELETE FROM step WHERE began < ? AND NOT (name = 'plan' AND EXISTS (SELECT 1 FROM publication"
+                    " WHERE publication.run = step.run AND action IN ('opened', 'updated')))",
+                    (time.time() - _KEPT_SECONDS,),
+                )
                 row = db.execute(
                     "INSERT INTO run (command, program, began) VALUES (?, ?, ?)", (command, __version__, time.time())
                 ).lastrowid
-            run = Run(db, row or 0)
+            run = Run(db, row or 0, progress)
+            telling.emit(progress, telling.RunBegan(command))
             try:
                 yield run
             except XenbumpError as error:
                 run.end(error.exit_status)
                 raise
+            finally:
+                telling.emit(progress, telling.RunEnded())
 
     def last_checked(self, package: str) -> float | None:
         """When a check of the package last succeeded, in seconds since 1970; None when none ever did."""

@@ -32,6 +32,7 @@ from xenbump.plan import plan as planning
 from xenbump.plan import target
 from xenbump.plan.model import Plan, Subject
 from xenbump.planner import Planner
+from xenbump.progress import StepsAhead, emit, step
 from xenbump.publish import message
 from xenbump.upstream import release
 from xenbump.upstream.repository import Repository
@@ -39,6 +40,7 @@ from xenbump.xen import Xen, trust_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from xenbump.config import Config
@@ -102,14 +104,21 @@ class Pipeline:
         """
 
         def work() -> Outcome:
-            path = self._config.file_of(package)
-            subject = self._read(package, files.read(path), self._around(path))
-            chosen = self._choose(subject, package)
+            emit(self._progress, StepsAhead(package.name, ("releases", "signature", "advisories", "support")))
+            with self._step(package, "releases"):
+                path = self._config.file_of(package)
+                subject = self._read(package, files.read(path), self._around(path))
+                chosen = self._choose(subject, package)
             # Judged first: what is signed badly is refused before more is asked for.
-            verified = None if chosen is None else self._xen.verified(package.name, chosen)
-            still_open = self._planner.open_advisories(package, subject)
+            verified = None
+            if chosen is not None:
+                with self._step(package, "signature"):
+                    verified = self._xen.verified(package.name, chosen)
+            with self._step(package, "advisories"):
+                still_open = self._planner.open_advisories(package, subject)
             branch = release.branch_of(subject.version)
-            window, warning = self._xen.window(branch)
+            with self._step(package, "support"):
+                window, warning = self._xen.window(branch)
             support = None if window is None else Support(branch, window, self._xen.today)
             if warning:
                 subject = replace(subject, warnings=(*subject.warnings, warning))
@@ -154,10 +163,12 @@ class Pipeline:
                 files.write_all(folder, outcome.edits)
                 return True
 
-            self._run.step(package.name, "write", _digests(outcome), bool, write, again=False)
+            with self._step(package, "write"):
+                self._run.step(package.name, "write", _digests(outcome), bool, write, again=False)
             made = ""
             if commit and checkout is not None:
-                made = checkout.commit_in_place(names, self._message(outcome.plan).commit)
+                with self._step(package, "commit"):
+                    made = checkout.commit_in_place(names, self._message(outcome.plan).commit)
                 self._progress(f"committed {made[:12]} in {checkout.root}")
             return Written(outcome.plan, outcome.edits, made)
 
@@ -180,16 +191,21 @@ class Pipeline:
         return self._settled(package, work)
 
     def _published(self, package: Package, wish: Wish, publisher: Publisher) -> Outcome:
-        seen = Seen(publisher)
-        outcome = self._planned(package, publisher.content(), wish.to, beside=seen, only=wish.security_only)
+        seen, prover = Seen(publisher), self._prover()
+        proving = prover.steps if wish.prove and not wish.dry_run else ()
+        last = () if wish.dry_run else ("publish",)
+        ahead = ("base branch", "plan", "edit", *(one.value for one in proving), *last)
+        emit(self._progress, StepsAhead(package.name, ahead))
+        with self._step(package, "base branch"):
+            content = publisher.content()
+        outcome = self._planned(package, content, wish.to, beside=seen, only=wish.security_only)
         if not isinstance(outcome, Planned):
             return outcome
         plan, edits = outcome.plan, outcome.edits
         publisher.refuse_changes(edits)
-        prover = self._prover()
         evidence = prover.at_hand(package, edits, seen)
         backport = self._backport(wish, plan, publisher)
-        if wish.prove and not wish.dry_run and prover.steps:
+        if proving:
             evidence = prover.standing(package, edits, seen)
             unproved = self._words(plan, None, backport)
             if evidence is None and publisher.wants_proof(plan, edits, unproved, prover.under, again=wish.again):
@@ -199,7 +215,8 @@ class Pipeline:
             return Planned(plan, edits, words((), ""))
         if wish.prove and evidence is not None and evidence.failed:
             return Rejected(plan, edits, evidence)
-        done = publisher.publish(plan, edits, words, evidence=evidence, again=wish.again)
+        with self._step(package, "publish"):
+            done = publisher.publish(plan, edits, words, evidence=evidence, again=wish.again)
         return Published(
             plan, edits, done.message, done.branch, done.commit, done.pull, done.action, evidence, done.reason,
             done.notes,
@@ -221,7 +238,10 @@ class Pipeline:
             seen = Seen(self._around(path))
             subject = self._read(package, files.read(path), seen)
             prover = self._prover()
-            hashes = self._computed(package, subject) if not only or "build" in only else {}
+            hashes = {}
+            if not only or "build" in only:
+                with self._step(package, "source"):
+                    hashes = self._computed(package, subject)
             return Verified(subject, prover.tree(package, subject, seen, only, hashes))
 
         return self._settled(package, work)
@@ -243,6 +263,10 @@ class Pipeline:
             return {}
         return {"the source of Xen": source.hash}
 
+    def _step(self, package: Package, name: str) -> AbstractContextManager[None]:
+        """A step that people see: what is told of while it lasts is a part of it."""
+        return step(self._progress, package.name, name)
+
     def _around(self, path: Path) -> files.Around:
         return files.Around(path, self._config.folder)
 
@@ -263,20 +287,22 @@ class Pipeline:
         return chosen
 
     def _planned(self, package: Package, content: bytes, to: str, *, beside: Beside, only: bool) -> UpToDate | Planned:
-        subject = self._read(package, content, beside)
-        plan = self._run.step(
-            package.name,
-            "plan",
-            (subject, package, to, only),
-            Plan,
-            lambda: self._planner.plan(package, subject, beside=beside, to=to, security_only=only),
-            again=False,  # advisories and local patches may be others each time; what is costly is remembered below
-        )
+        with self._step(package, "plan"):
+            subject = self._read(package, content, beside)
+            plan = self._run.step(
+                package.name,
+                "plan",
+                (subject, package, to, only),
+                Plan,
+                lambda: self._planner.plan(package, subject, beside=beside, to=to, security_only=only),
+                again=False,  # advisories and local patches may be others each time; what is costly is remembered below
+            )
         self._run.checked(package.name, plan.target.version)
         if planning.is_idle(plan):
             return UpToDate(subject, plan.decisions)
-        edits = rewrite.write(content, plan, beside)
-        parsed = [files.nix_parses(edit) for edit in edits]
+        with self._step(package, "edit"):
+            edits = rewrite.write(content, plan, beside)
+            parsed = [files.nix_parses(edit) for edit in edits]
         if not all(parsed):
             self._progress("Nix is not at hand to parse the edited file; it was read again by xenbump alone")
         told = tuple(warning for edit in edits for warning in edit.warnings)

@@ -25,6 +25,7 @@ from xenbump.errors import Failure
 from xenbump.locks import locked
 from xenbump.package import files, rewrite
 from xenbump.package.beside import Overlay
+from xenbump.progress import StepEnded, emit
 from xenbump.verify import image, logs, probe
 from xenbump.verify.evidence import Evidence, Step, StepResult
 from xenbump.verify.nix import Buildable
@@ -157,7 +158,11 @@ class Prover:
             if noted.conditions == conditions:
                 if noted.evidence.failed and time.time() - noted.at > _FAILED_SECONDS:
                     return None
-                self._progress(f"{package.name}: verified before, {noted.evidence.when or 'at an unknown time'}")
+                when = noted.evidence.when or "at an unknown time"
+                self._progress(f"{package.name}: verified before, {when}")
+                for one in noted.evidence.steps:
+                    reason = f"verified before, {when}" + (f": {one.reason}" if one.reason else "")
+                    emit(self._progress, StepEnded(package.name, one.step.value, one.result, 0.0, reason))
                 return noted.evidence
         return None
 
@@ -212,6 +217,8 @@ class Prover:
 
     def _undone(self, package: Package, subject: Subject, why: str) -> Evidence:
         self._progress(f"{package.name}: not verified: {why}")
+        for step in self.steps:
+            emit(self._progress, StepEnded(package.name, step.value, SKIPPED, 0.0, why))
         steps = tuple(StepResult(step, SKIPPED, why) for step in self.steps)
         return Evidence(package.name, subject.version, subject.upstream_version or subject.version, "", steps)
 

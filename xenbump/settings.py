@@ -119,6 +119,14 @@ class GitHub(_Table, frozen=True):
     operator: str = ""
 
 
+class Watch(_Table, frozen=True):
+    """What `xenbump watch` tells its events to: a program with its arguments, started without a shell."""
+
+    hook: tuple[str, ...] = ()
+    # The limit of one call.
+    hook_seconds: int = 60
+
+
 class State(_Table, frozen=True):
     """Where the journal and the cache lie."""
 
@@ -133,6 +141,7 @@ class File(_Table, frozen=True):
     verify: Verify = Verify()
     github: GitHub = GitHub()
     state: State = State()
+    watch: Watch = Watch()
 
 
 def expanded(path: str) -> Path:

@@ -161,8 +161,3 @@ def test_a_dom0_that_does_not_come_up_is_named(
     """How a boot ended reaches whoever asked; test_faults.py has the other ends, which come about in the same way."""
     broken = fault(image_420, consoles / f"chain-{fault.__name__}")
     assert reason in rejected_in(bumped, broken, consoles)["reason"]
-
-
-def test_tools_of_another_minor_version_are_named(bumped: Chain, image_417: Image, consoles: Path) -> None:
-    dom0 = rejected_in(bumped, image_417, consoles)
-    assert f"Xen {NEW}: the image's are of 4.17" in dom0["reason"]

@@ -8,7 +8,22 @@ from typing import Annotated
 import typer
 
 from xenbump import __version__
-from xenbump.cli import audit, bump, check, demo, explain, hash, image, plan, publish, verify  # noqa: A004
+from xenbump.cli import (
+    audit,
+    bump,
+    check,
+    demo,
+    doctor,
+    explain,
+    hash,  # noqa: A004
+    image,
+    init,
+    plan,
+    publish,
+    report,
+    verify,
+    watch,
+)
 
 
 def build() -> typer.Typer:
@@ -27,10 +42,14 @@ def build() -> typer.Typer:
     app.command("verify")(verify.verify)
     app.command("pr")(publish.pr)
     app.command("run")(publish.run)
+    app.command("watch")(watch.watch)
     app.command("audit")(audit.audit)
+    app.command("report")(report.report)
     app.command("xsa")(audit.xsa)
     app.command("hash")(hash.hash_)
     app.command("image")(image.image)
+    app.command("doctor")(doctor.doctor)
+    app.command("init")(init.init)
     app.command("explain")(explain.explain)
     app.command("demo")(demo.demo)
     return app

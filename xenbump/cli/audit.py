@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from xenbump.cli import common
+
+
+class FailOn(StrEnum):
+    """What makes an audit end with the status for something to do."""
+
+    UNPATCHED = "unpatched"
 
 
 def audit(
@@ -17,6 +24,14 @@ def audit(
     since: Annotated[str, typer.Option("--since", metavar="X.Y", help="All releases from this branch on.")] = "",
     everything: Annotated[bool, typer.Option("--all", help="List what the tree has, too.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Tables in Markdown.")] = False,
+    fail_on: Annotated[
+        FailOn | None,
+        typer.Option(
+            "--fail-on",
+            help="End with status 10 when an advisory is open: its fix is missing, or it is uncertain and undecided.",
+            show_default=False,
+        ),
+    ] = None,
     config: common.ConfigOption = None,
     package: common.PackageOption = None,
     json: common.JsonOption = False,
@@ -29,7 +44,7 @@ def audit(
     from xenbump.errors import UsageError
     from xenbump.journal import Journal
     from xenbump.report import advisories as report
-    from xenbump.report import documents
+    from xenbump.report import documents, view
     from xenbump.upstream.release import is_branch
 
     options = common.frame(config, package, json=json, verbose=verbose, quiet=quiet, no_progress=no_progress)
@@ -43,7 +58,10 @@ def audit(
     ):
         packages = () if asked else settings.selected(options.packages)
         audits = advisories.subjects(found, packages=packages, versions=version or (), tags=tag or (), since=since)
-        run.end(common.DONE)
+        decided = {one.name: frozenset(map(int, one.decided)) for one in packages}
+        opened = any(view.is_open(found, decided.get(one.name, ())) for one in audits for found in one.decisions)
+        status = common.TO_DO if fail_on is FailOn.UNPATCHED and opened else common.DONE
+        run.end(status)
     if json:
         sys.stdout.write(documents.encode(report.audit_document(audits)))
     elif since and not markdown:
@@ -51,6 +69,8 @@ def audit(
     else:
         render = report.audit_markdown if markdown else report.audit_text
         sys.stdout.write("\n".join(render(one, everything=everything) for one in audits))
+    sys.stdout.flush()
+    raise typer.Exit(status)
 
 
 def xsa(

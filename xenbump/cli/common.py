@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shlex
 import sys
 import traceback
 from dataclasses import dataclass
@@ -13,14 +16,16 @@ import typer
 from xenbump.errors import Failure, Refusal, UsageError, XenbumpError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import msgspec
 
     from xenbump.config import Config
     from xenbump.outcomes import Outcome
     from xenbump.pipeline import Pipeline
+    from xenbump.progress import Progress
     from xenbump.settings import Package
+    from xenbump.verify.evidence import Evidence
 
 DONE, FAILED, USAGE, TO_DO, REFUSED, REJECTED = 0, 1, 2, 10, 20, 30
 
@@ -106,11 +111,48 @@ def perform(options: Frame, command: str, work: Callable[[Pipeline, Package], Ou
 
     config = configuration.load(options.config)
     packages = config.selected(options.packages)
-    with Journal(config.state).run(command) as run, opened(config, run, options.progress) as pipeline:
+    with (
+        watched(options) as progress,
+        Journal(config.state).run(command, progress) as run,
+        opened(config, run, progress) as pipeline,
+    ):
         outcomes = [work(pipeline, package) for package in packages]
         run.end(status(outcomes))
     actions.tell(outcomes, command, status(outcomes))
     return outcomes
+
+
+@contextlib.contextmanager
+def watched(options: Frame) -> Iterator[Progress]:
+    """What shows on stderr what is being done: a table on a terminal, lines elsewhere, nothing where none is wanted.
+
+    Within the `with` block nothing else may write to the terminal while a run lasts (`RunBegan` to `RunEnded`).
+    """
+    from xenbump.progress import Progress
+
+    if options.quiet or options.no_progress:
+        yield Progress()
+        return
+    if is_live():
+        from xenbump.cli.terminal import Terminal
+
+        shown: Terminal | Plain = Terminal(sys.stderr, colour=not os.environ.get("NO_COLOR"), verbose=options.verbose)
+    else:
+        from xenbump.cli.plain import Plain
+
+        shown = Plain(sys.stderr, groups=os.environ.get("GITHUB_ACTIONS") == "true")
+    try:
+        yield Progress(shown.tell)
+    finally:
+        # It may be what it writes to that is gone; then there is nobody to tell.
+        with contextlib.suppress(Exception):
+            shown.close()
+
+
+def is_live() -> bool:
+    """Whether stderr is a terminal on which lines can be drawn over, and nobody asks for plain ones."""
+    plain = os.environ.get("CI") or os.environ.get("GITHUB_ACTIONS")
+    return sys.stderr.isatty() and not plain and os.environ.get("TERM", "") not in {"", "dumb"}
 
 
 def status(outcomes: list[Outcome]) -> int:
@@ -128,7 +170,10 @@ def status(outcomes: list[Outcome]) -> int:
 
 
 def show(options: Frame, outcomes: list[Outcome], document: msgspec.Struct, *, diffs: bool = False) -> None:
-    """Print the outcomes: a JSON document, or text and, if asked for, diffs; errors go to stderr."""
+    """Print the outcomes: a JSON document, or text and, if asked for, diffs.
+
+    Errors go to stderr, and after a failure the command to go on with.
+    """
     from xenbump.outcomes import Planned, Stopped, Written
     from xenbump.report import documents, text
 
@@ -141,12 +186,53 @@ def show(options: Frame, outcomes: list[Outcome], document: msgspec.Struct, *, d
             sys.stdout.write("\n".join(text.outcome(outcome)) + "\n")
             if diffs and isinstance(outcome, Planned | Written):
                 sys.stdout.write(coloured(text.diff(outcome.edits)))
+    sys.stdout.flush()
+    sys.stderr.writelines(f"{line}\n" for line in going_on(options, outcomes))
+
+
+def going_on(options: Frame, outcomes: list[Outcome]) -> list[str]:
+    """What to say after failures: the command with which the work can go on; with `--json`, why a step failed, too."""
+    from xenbump.outcomes import Rejected, Stopped, Verified
+
+    told = []
+    config = ["--config", str(options.config)] if options.config is not None else []
+    for outcome in outcomes:
+        match outcome:
+            case Stopped(package, _, error) if isinstance(error, Failure):
+                told.append(f"{package}: to go on: {shlex.join(_called(package, options))}")
+            case Verified(_, evidence) | Rejected(evidence=evidence) if evidence.failed:
+                named = ["--package", evidence.package, *config]
+                look = shlex.join(["xenbump", "verify", "--only", _only(evidence), *named])
+                # Nothing is published for a change that failed, so it is only seen in the working tree.
+                before = f"{shlex.join(['xenbump', 'bump', *named])} && " if isinstance(outcome, Rejected) else ""
+                told += _reasons(evidence) if options.json else []
+                told.append(f"{evidence.package}: to go on: {before}{look}")
+    return told
+
+
+def _called(package: str, options: Frame) -> list[str]:
+    """The command as it was called, for one package."""
+    named = [] if package in options.packages else ["--package", package]
+    return ["xenbump", *sys.argv[1:], *named]
+
+
+def _only(evidence: Evidence) -> str:
+    """The steps that failed, with the build that they lean on."""
+    from xenbump.dom0.report import FAILED
+
+    failed = [one.step.value for one in evidence.steps if one.result == FAILED]
+    return ",".join(dict.fromkeys(["build", *failed]))
+
+
+def _reasons(evidence: Evidence) -> list[str]:
+    """What a verification came to, as the text has it that `--json` stands for."""
+    from xenbump.report import verification
+
+    return verification.lines(evidence)
 
 
 def coloured(diff: str) -> str:
     """A diff for this terminal: with colours where stdout is one and nothing forbids them."""
-    import os
-
     if not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("CI"):
         return diff
     colours = {"+": "\x1b[32m", "-": "\x1b[31m", "@": "\x1b[36m"}

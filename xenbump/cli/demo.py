@@ -17,4 +17,5 @@ def demo(
     from xenbump.demo import show
 
     options = common.frame(None, None, json=False, verbose=verbose, quiet=quiet, no_progress=no_progress)
-    show.demonstrate(options.progress)
+    with common.watched(options) as progress:
+        show.demonstrate(progress)

@@ -119,7 +119,7 @@ def _do(
 ) -> Outcome:
     """Do what the command does, as its own process would, and tell how it ended."""
     config = world.config()
-    with Journal(config.state).run(command) as run:
+    with Journal(config.state).run(command, progress) as run:
         outcome = work(Pipeline(config, run, progress), config.packages[0])
     _say("\n".join(text.outcome(outcome)) + "\n")
     if isinstance(outcome, Stopped):

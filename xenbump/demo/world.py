@@ -16,6 +16,7 @@ from xenbump import config as configuration
 from xenbump.demo import story
 from xenbump.demo.git_server import GitServer, isolated_git
 from xenbump.demo.git_service import Access
+from xenbump.demo.github_git_disk import OnDisk
 from xenbump.demo.github_server import GitHubServer
 from xenbump.demo.signing import SigningKey
 from xenbump.demo.xen_project import FIRST_COMMIT, XenProject, build
@@ -149,16 +150,9 @@ def _populate(world: World, version: str, template: str | None) -> None:
     # Straight into the repository: the first push is not what is being shown.
     world.in_checkout("push", "--quiet", str(packages), "master")
     world.in_checkout("update-ref", "refs/remotes/origin/master", "HEAD")
-
-    def resolve(ref: str) -> str | None:
-        done = run(["git", "-C", str(packages), "rev-parse", "--verify", "--quiet", ref], env=git_env, check=False)
-        return done.stdout.decode().strip() or None
-
-    def count(base: str, head: str) -> int:
-        done = run(["git", "-C", str(packages), "rev-list", "--count", f"{base}..{head}"], env=git_env, check=False)
-        return int(done.stdout or b"0")
-
-    world.github.add_repository(REPOSITORY, resolve, count_commits=count, writers=[LOGIN])
+    # A repository on disk, and not only its refs: so it is written to by the API, too.
+    disk = OnDisk(packages)
+    world.github.add_repository(REPOSITORY, disk, count_commits=disk.count, writers=[LOGIN])
     world.github.add_label(REPOSITORY, LABEL)
     world.github.add_token(TOKEN, LOGIN)
 

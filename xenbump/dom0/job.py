@@ -36,7 +36,7 @@ class Xtf:
     tests: tuple[str, ...] = ()
     pvh: bool = False
     test_seconds: float = 30.0
-    seconds: float = 600.0
+    seconds: float = 1800.0
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import msgspec
 
 from xenbump.dom0.report import CheckResult  # noqa: TC001 - msgspec reads the types at run time
 from xenbump.plan.model import Decision  # noqa: TC001
+from xenbump.report.reported import ReportDocument
 
 
 class Value(msgspec.Struct, frozen=True):
@@ -317,6 +318,83 @@ class Advisories(Value, frozen=True, kw_only=True):
     advisories: tuple[AdvisoryEntry, ...]
 
 
+class ReleaseEntry(Value, frozen=True):
+    """A release whose tag is signed by a pinned key."""
+
+    version: str
+    tag: str
+    commit: str
+    signed_by: str
+
+
+class Event(Value, frozen=True, kw_only=True):
+    """What `xenbump watch` tells: one to each call of the hook, and with `--json` one a line.
+
+    `id` is the same whenever the same event is told; `at` is when it was noticed, `since` when what failed, or works
+    again, began to fail. Of the parts below, those are there that it is about. Times are YYYY-MM-DDTHH:MM:SSZ.
+    """
+
+    schema: Literal["xenbump.event/1"] = "xenbump.event/1"
+    event: Literal["advisory", "announced", "release", "plan", "pull-request", "failure", "recovered"]
+    id: str
+    at: str
+    summary: str
+    package: str | None = None
+    since: str | None = None
+    advisory: AdvisoryEntry | None = None
+    release: ReleaseEntry | None = None
+    plan: PlanEntry | None = None
+    pull_request: PullRequestEntry | None = None
+    verification: VerifyEntry | None = None
+    error: Error | None = None
+
+
+class Heartbeat(Value, frozen=True, kw_only=True):
+    """`watch.json` in the state folder: how the watch is, written every minute as long as it does not hang.
+
+    `checked` has of each package the last successful check that the journal knows; `failures` counts the looks in a row
+    that failed, `troubles` says what does not work, and `hook` why its last call failed. `next_check` is null while the
+    upstream is looked at and when the watch has ended. Times are YYYY-MM-DDTHH:MM:SSZ.
+    """
+
+    schema: Literal["xenbump.heartbeat/1"] = "xenbump.heartbeat/1"
+    pid: int
+    time: str
+    state: Literal["looking", "waiting", "stopped"]
+    next_check: str | None = None
+    why: str = ""
+    last_check: str | None = None
+    last_success: str | None = None
+    last_outcome: Literal["nothing", "done", "refused", "rejected", "failed"] | None = None
+    failures: int = 0
+    checked: dict[str, str | None] = {}
+    troubles: tuple[str, ...] = ()
+    hook: str = ""
+
+
+class DoctorEntry(Value, frozen=True):
+    """One check: what was found, what a lack costs, and the one command or line that mends it.
+
+    `lacking`: the work goes on with less; `broken`: it stops there; `skipped`: not looked at, `what` says why.
+    """
+
+    name: str
+    result: Literal["ok", "lacking", "broken", "skipped"]
+    what: str
+    costs: str
+    do: str
+    seconds: float
+
+
+class DoctorDocument(Value, frozen=True, kw_only=True):
+    """`xenbump doctor --json`; `sound`: nothing is broken."""
+
+    schema: Literal["xenbump.doctor/1"] = "xenbump.doctor/1"
+    version: str
+    sound: bool
+    checks: tuple[DoctorEntry, ...]
+
+
 DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "check": Check,
     "plan": PlanDocument,
@@ -325,4 +403,8 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "audit": AuditDocument,
     "xsa": Advisories,
     "verify": VerifyDocument,
+    "doctor": DoctorDocument,
+    "event": Event,
+    "heartbeat": Heartbeat,
+    "report": ReportDocument,
 }

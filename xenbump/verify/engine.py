@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from xenbump.dom0.report import SKIPPED
+from xenbump.progress import Building, emit
+from xenbump.verify import nixlog
 from xenbump.verify.evidence import Step, StepResult
 
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ def checks_of(step: Step, checks: tuple[CheckResult, ...]) -> tuple[CheckResult,
 
 @dataclass(slots=True)
 class Told:
-    """Says a sentence whenever another derivation is being built.
+    """Tells how far a build is, and says a sentence whenever another derivation is being built.
 
     Attributes:
         say: is told it.
@@ -76,7 +78,25 @@ class Told:
     def tell(self, state: State) -> None:
         """Take what is known of a build by now."""
         current = state.current
+        emit(self.say, _fact(state))
         name = "" if current is None else current.derivation
         if name and name != self.last:
             self.last = name
             self.say(f"building {Path(name).name}")
+
+
+def _fact(state: State) -> Building:
+    """What is known of a build, for a renderer."""
+    counts, current = state.builds, state.current
+    return Building(
+        counts.done,
+        counts.expected,
+        # Nix says its numbers now and then, and the start of a build at once.
+        max(counts.running, len(state.running)),
+        counts.failed,
+        name="" if current is None else nixlog.name_of(current.derivation),
+        phase="" if current is None else current.phase,
+        builder="" if current is None else current.builder,
+        line=current.lines[-1] if current is not None and current.lines else "",
+        doing=state.doing,
+    )

@@ -50,6 +50,7 @@ class Start:
         level: how important, 0 (errors) to 7.
         text: what Nix says about it; may be empty.
         derivation: of a build, the path of what is built.
+        builder: of a build, the machine that it runs on; empty: this one.
     """
 
     id: int
@@ -57,6 +58,7 @@ class Start:
     level: int = 0
     text: str = ""
     derivation: str = ""
+    builder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,8 +238,9 @@ def shown(event: Event) -> str | None:
 
 def _start(number: int, found: dict[str, Any]) -> Start:
     kind, fields = _whole(found.get("type")), _list(found.get("fields"))
-    derivation = fields[0] if kind == Activity.BUILD and fields and isinstance(fields[0], str) else ""
-    return Start(number, kind, _whole(found.get("level")), _text(found.get("text")), clean(derivation))
+    named = [_text(field) for field in fields[:2]] if kind == Activity.BUILD else []
+    derivation, builder, *_ = (*named, "", "")
+    return Start(number, kind, _whole(found.get("level")), _text(found.get("text")), derivation, builder)
 
 
 def _message(found: dict[str, Any]) -> Message:

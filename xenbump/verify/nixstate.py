@@ -70,12 +70,13 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """A build that runs or ran: its derivation's path, the phase, the last lines of its log."""
+    """A build that runs or ran: its derivation's path, the phase, the last lines of its log, the machine it runs on."""
 
     id: int
     derivation: str
     phase: str = ""
     lines: tuple[str, ...] = ()
+    builder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,7 @@ def _activity(state: State, event: Start | Stop) -> State:
     others = _without(state.running, event.id)
     if isinstance(event, Start):
         if event.kind == Activity.BUILD:
-            return replace(state, running=(*others, Build(event.id, event.derivation)))
+            return replace(state, running=(*others, Build(event.id, event.derivation, builder=event.builder)))
         return replace(state, doing=event.text or state.doing)
     ended = tuple(build for build in state.running if build.id == event.id)
     return replace(state, running=others, ended=(*state.ended, *ended)[-_KEPT_BUILDS:])

@@ -20,6 +20,7 @@ from xenbump.dom0.frames import Decoder
 from xenbump.dom0.report import Collector
 from xenbump.errors import Failure
 from xenbump.process import start
+from xenbump.progress import Checked, ConsoleLine, Dom0Up, XtfTest, emit
 from xenbump.verify import manifest, payload, probe
 from xenbump.verify.watch import Watch
 
@@ -114,7 +115,7 @@ def boot(
         console: the file that all of the console goes to.
         memory: the machine's, in MiB; 0: as the manifest says.
         limits: how long things may take.
-        progress: told when dom0 is up and when each result comes.
+        progress: told when dom0 is up and when each result comes; as facts also what the console says.
         folders: folders that the dom0 is to have, by their places in it.
 
     Returns:
@@ -258,16 +259,23 @@ class _Session:
     def _take(self, data: bytes) -> None:
         self._log.write(data)
         was_ready = self.watch.ready
-        self.watch.feed(data, time.monotonic())
+        for line in self.watch.feed(data, time.monotonic()):
+            emit(self._progress, ConsoleLine(line))
         if self.watch.ready is not None and was_ready is None:
-            self._progress(f"dom0 is up after {self.watch.ready - self.watch.began:.1f} s")
+            seconds = self.watch.ready - self.watch.began
+            self._progress(f"dom0 is up after {seconds:.1f} s")
+            emit(self._progress, Dom0Up(seconds))
         for frame in self._decoder.feed(data) if self._decoder is not None else ():
             # A message of a kind that is not known would be one of another release of dom0/; it is passed over.
             with contextlib.suppress(ValueError):
                 self._collector.add(frame.document)
                 self._spoken = True
-                if frame.document.get("kind") == "check":
-                    self._progress(f"{frame.document.get('name')}: {frame.document.get('result')}")
+                kind, name, result = (str(frame.document.get(key)) for key in ("kind", "name", "result"))
+                if kind == "check":
+                    self._progress(f"{name}: {result}")
+                    emit(self._progress, Checked(name, result))
+                elif kind == "test":
+                    emit(self._progress, XtfTest(name, result))
 
     def _stopped(self, now: float) -> tuple[Kind, str] | None:
         watch, limits = self.watch, self.limits

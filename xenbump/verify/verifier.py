@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xenbump.dom0.report import FAILED, PASSED, SKIPPED, CheckResult
+from xenbump.progress import StepBegan, StepEnded, StepsAhead, emit
 from xenbump.verify import build as building
 from xenbump.verify import engine as engines
 from xenbump.verify import meta, outputs
@@ -53,12 +54,17 @@ class Verifier:
             UsageError: E-CONFIG for a baseline that is none. What comes out of a step is never an error.
         """
         wanted, found = self._wanted, []
+        emit(self._progress, StepsAhead(wanted.package, tuple(step.value for step in Step if step in wanted.steps)))
         for step, work in ((Step.BUILD, self._build), (Step.OUTPUTS, self._outputs), (Step.META, self._meta)):
             if step in wanted.steps:
+                self._began(step)
                 self._progress(f"{wanted.package}: {step.value}")
-                found.append(work())
+                began = time.monotonic()
+                result = work()
+                self._ended(result, time.monotonic() - began)
+                found.append(result)
         booted = tuple(step for step in engines.STEPS if step in wanted.steps)
-        ran = self._boot(booted) if booted else engines.Ran(())
+        ran = self._booted(booted) if booted else engines.Ran(())
         return Evidence(
             wanted.package,
             wanted.version,
@@ -70,6 +76,20 @@ class Verifier:
             when=datetime.now(UTC).isoformat(timespec="seconds"),
             of=wanted.of,
         )
+
+    def _began(self, step: Step) -> None:
+        emit(self._progress, StepBegan(self._wanted.package, step.value))
+
+    def _ended(self, one: StepResult, seconds: float) -> None:
+        emit(self._progress, StepEnded(self._wanted.package, one.step.value, one.result, seconds, one.reason))
+
+    def _booted(self, steps: tuple[Step, ...]) -> Ran:
+        # One boot for all of them: which one it is at is known from what the machine says.
+        self._began(steps[0])
+        ran = self._boot(steps)
+        for one in ran.steps:
+            self._ended(one, one.seconds)
+        return ran
 
     def _build(self) -> StepResult:
         wanted = self._wanted

@@ -58,16 +58,21 @@ class Watch:
     def __post_init__(self) -> None:
         self.heard = self.began
 
-    def feed(self, data: bytes, now: float) -> None:
-        """Take what the console wrote, in pieces of any size."""
+    def feed(self, data: bytes, now: float) -> tuple[str, ...]:
+        """Take what the console wrote, in pieces of any size; gives the lines for people that ended with it."""
         if data:
             self.heard = now
         *lines, self._line = (self._line + data).split(b"\n")
         if len(self._line) > _LONGEST:
             lines.append(self._line)
             self._line = b""
+        shown = []
         for line in lines:
-            self._take(_COLOURS.sub(b"", line).strip(b"\r"), now)
+            bare = _COLOURS.sub(b"", line).strip(b"\r")
+            self._take(bare, now)
+            if _is_for_people(bare):
+                shown.append(_text(bare))
+        return tuple(shown)
 
     @property
     def tail(self) -> tuple[str, ...]:
@@ -76,7 +81,7 @@ class Watch:
         return (*self._tail, last) if last else tuple(self._tail)
 
     def _take(self, line: bytes, now: float) -> None:
-        if line and not line.startswith(b"<xb "):
+        if _is_for_people(line):
             self._tail.append(_text(line))
         if self._reason_follows:
             reason = _text(_XEN.sub(b"", line))
@@ -107,6 +112,11 @@ class Watch:
             self.off = True
         elif _REBOOT.search(line):
             self.reboot = True
+
+
+def _is_for_people(line: bytes) -> bool:
+    """Whether a line is more than empty, and no frame."""
+    return bool(line) and not line.startswith(b"<xb ")
 
 
 def _text(line: bytes) -> str:

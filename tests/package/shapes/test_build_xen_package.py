@@ -388,3 +388,12 @@ def test_no_other_byte_changes_whatever_the_layout(
     assert (read(there).rev, read(there).upstream_version) == ("c" * 40, "4.20.4-pre")
     back = edited(there, plan_to(read(there), release("4.20.3"), digest=OLD_HASH))
     assert back.split() == text("4.20.3", "2" * 40, OLD_HASH).split()
+
+
+def test_a_tag_is_fetched_from_github() -> None:
+    """This project's own builder takes a tag in place of a revision."""
+    text = SMALL.replace(f'rev = "{COMMIT}"', 'tag = "RELEASE-4.20.3"')
+    assert text != SMALL
+    said = read(text)
+    assert (said.shape, said.fetcher, said.rev, said.version) == (KEY, "fetchFromGitHub", None, "4.20.3")
+    assert rewritten(text) == text.replace("4.20.3", "4.20.4").replace(OLD_HASH, NEW_HASH)

@@ -1,7 +1,8 @@
 """`buildXenPackage.override { … } { pname; version; rev; hash; patches; }`: nixpkgs 2024-10 to 2025-06, release-25.05.
 
-The builder fetches `rev`, a commit or a tag, with fetchgit from Xen's repository, and takes the version for what the
-tree calls itself unless `upstreamVersion` says otherwise. Its argument is a set, or a function of the final one.
+The builder of nixpkgs fetches `rev`, a commit or a tag, with fetchgit from Xen's repository; this project's own takes a
+`tag` in its place, and fetches that with fetchFromGitHub. Both take the version for what the tree calls itself unless
+`upstreamVersion` says otherwise. The argument is a set, or a function of the final one.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from xenbump.errors import Refusal
 from xenbump.nixlang.find import bare, body
 from xenbump.nixlang.tree import AttrSet, Binding, Identifier, Select
 from xenbump.package import derivation, digests, efi, patch_list, source
-from xenbump.package.literals import shown
+from xenbump.package.literals import has, shown
 from xenbump.package.model import PackageFile, Rewritten
 from xenbump.package.nodes import calls
 
@@ -28,7 +29,7 @@ _KEY = "build-xen-package"
 _BUILDER = "buildXenPackage"
 # What would make the builder fetch something else, or in another way; it has no such arguments itself.
 _SOURCE_ARGUMENTS = frozenset(
-    {"src", "url", "owner", "repo", "tag", "ref", "branchName", "fetchSubmodules", "deepClone", "leaveDotGit"}
+    {"src", "url", "owner", "repo", "ref", "branchName", "fetchSubmodules", "deepClone", "leaveDotGit"}
     | {"sparseCheckout", "postFetch", "sha256", "outputHash", "fetchgit"}
 )
 # release-25.05, the last of nixpkgs to have this shape, lists its patches below the hash.
@@ -69,7 +70,7 @@ class BuildXenPackage:
             shape=self.key,
             version=version,
             tag=revision.tag,
-            fetcher=source.GIT,
+            fetcher=source.GITHUB if has(holder, "tag") else source.GIT,
             hash=digest,
             patches=listed,
             warnings=odd + odd_digest + source.odd_pin(document, version, upstream),
@@ -148,6 +149,9 @@ def _check(document: Document, holder: AttrSet) -> None:
     Raises:
         Refusal: E-FETCHER-OPTION.
     """
+    if has(holder, "tag") and has(holder, "rev"):
+        what = f"{_BUILDER} is given a tag and a revision; it takes one of them"
+        raise Refusal("E-FETCHER-OPTION", what, where=document.where(holder))
     for one in holder.bindings:
         names = one.names[:1] if isinstance(one, Binding) else [step.name for step in one.names]
         for name in names:

@@ -75,10 +75,12 @@ let
       "pytest"
       "pytest-httpserver"
       "pytest-xdist"
+      "pyyaml"
       "requests"
       "rich"
       "ruff"
       "typer"
+      "types-pyyaml"
       "types-requests"
     ] named;
 
