@@ -62,6 +62,7 @@ def audit(
         opened = any(view.is_open(found, decided.get(one.name, ())) for one in audits for found in one.decisions)
         status = common.TO_DO if fail_on is FailOn.UNPATCHED and opened else common.DONE
         run.end(status)
+    common.fit()
     if json:
         sys.stdout.write(documents.encode(report.audit_document(audits)))
     elif since and not markdown:

@@ -179,6 +179,7 @@ def show(options: Frame, outcomes: list[Outcome], document: msgspec.Struct, *, d
 
     if options.json:
         sys.stdout.write(documents.encode(document))
+    fit()
     for outcome in outcomes:
         if isinstance(outcome, Stopped):
             options.error(outcome.error)
@@ -188,6 +189,18 @@ def show(options: Frame, outcomes: list[Outcome], document: msgspec.Struct, *, d
                 sys.stdout.write(coloured(text.diff(outcome.edits)))
     sys.stdout.flush()
     sys.stderr.writelines(f"{line}\n" for line in going_on(options, outcomes))
+
+
+def fit() -> None:
+    """Let text be as wide as the terminal that stdout is, from 60 to 200 columns; what is piped keeps its width."""
+    import os
+
+    from xenbump.report import text
+
+    with contextlib.suppress(OSError):
+        columns = os.get_terminal_size(sys.stdout.fileno()).columns
+        if columns:
+            text.WIDTH.set(max(60, min(200, columns)))
 
 
 def going_on(options: Frame, outcomes: list[Outcome]) -> list[str]:

@@ -12,6 +12,7 @@ import msgspec
 from xenbump.hashes import sri
 from xenbump.plan.model import Verdict
 from xenbump.publish.markup import cell, plain
+from xenbump.report.text import WIDTH
 from xenbump.report.values import Advisories, AdvisoryEntry, AuditDocument, LineEntry, PatchEntry, Subject
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from xenbump.advisories import Audit, Shown
     from xenbump.upstream.index import Entry
 
-_WIDTH = 120
 # What a reader wants first: what is open, what is not certain.
 _ORDER = (
     Verdict.NEEDS_PATCH,
@@ -144,7 +144,7 @@ def audit_text(one: Audit, *, everything: bool) -> str:
             if decision.verdict is verdict:
                 lines += textwrap.wrap(
                     f"{verdict.value:<16} {plain(decision.reason)}",
-                    _WIDTH,
+                    WIDTH.get(),
                     initial_indent="  ",
                     subsequent_indent=" " * 19,
                     break_long_words=False,

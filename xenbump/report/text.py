@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import textwrap
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from xenbump.outcomes import (
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
     from xenbump.package.rewrite import Edit
     from xenbump.plan.model import Decision, Plan
 
-_WIDTH = 120
+# How many columns a line has at most: as many as the terminal, where the text goes to one.
+WIDTH: ContextVar[int] = ContextVar("width", default=120)
 _LONGEST = 600  # of a reason, in characters
 # What is worth a line where there is nothing to do otherwise.
 _OPEN = frozenset({Verdict.NEEDS_PATCH, Verdict.CONFLICT, Verdict.EMBARGOED})
@@ -153,10 +155,10 @@ def _open(decisions: Iterable[Decision]) -> list[str]:
 
 
 def _wrapped(text: str) -> list[str]:
-    """A text, some of it from outside, in lines of at most 120 columns; what has no blank is not broken."""
+    """A text, some of it from outside, in lines of at most `WIDTH` columns; what has no blank is not broken."""
     return textwrap.wrap(
         clipped(plain(text), _LONGEST),
-        _WIDTH,
+        WIDTH.get(),
         initial_indent="  ",
         subsequent_indent="    ",
         break_long_words=False,
