@@ -9,6 +9,7 @@ import pytest
 
 from tests.hashes.support import nix_hash
 from tests.package import folders
+from tests.support import kept
 from tests.support.worlds import staged
 from xenbump.demo.git_server import isolated_git
 from xenbump.demo.xen_project import DEFAULT, Release, Support
@@ -74,24 +75,17 @@ class Place:
 
     def __init__(self, stage: Stage, components: dict[str, Component], commits: dict[str, str], folder: Path) -> None:
         self.stage = stage
-        self.components = components
         self.commits = commits
         self.hashes = {name: components[name].hash(commits[name], folder / name) for name in NAMES}
-        self._files = self._made()
-
-    def reset(self) -> None:
-        """Put the checkout back to its beginning."""
-        world = self.stage.world
-        self.stage.reset()
-        for path, content in self._files.items():
+        world = stage.world
+        for path, content in self._made().items():
             (world.checkout / path).parent.mkdir(parents=True, exist_ok=True)
             (world.checkout / path).write_bytes(content)
-        world.in_checkout("add", "--all")
-        roots = "".join(f'{name} = "{one.folder}"\n' for name, one in self.components.items())
-        self.stage.configure(r"\[\[package\]\]", f"[upstream.components]\n{roots}\n[[package]]")
-        self.stage.configure(r'file = ".*"', f'file = "{folders.FILE}"')
-        world.in_checkout("push", "--quiet", "--force", str(world.folder / "packages.git"), "HEAD:master")
-        world.in_checkout("update-ref", "refs/remotes/origin/master", "HEAD")
+        roots = "".join(f'{name} = "{one.folder}"\n' for name, one in components.items())
+        stage.configure(r"\[\[package\]\]", f"[upstream.components]\n{roots}\n[[package]]")
+        stage.configure(r'file = ".*"', f'file = "{folders.FILE}"')
+        stage.settle()
+        self._after: tuple[kept.Bare, kept.Checkout] | None = None
 
     def _made(self) -> dict[str, bytes]:
         world = self.stage.world
@@ -130,12 +124,16 @@ class Place:
         return f"{outcome.error.code}: {outcome.error.what}"
 
     def bumped(self) -> None:
-        """Bring the file to the newest release of its branch."""
+        """Bring the file to the newest release of its branch; what that comes to is done once."""
+        if self._after is not None:
+            for one in self._after:
+                one.put_back()
+            return
         outcome = self.do(lambda pipeline, one: pipeline.bump(one, "", commit=True))
         assert isinstance(outcome, Written), outcome
-        self.stage.world.in_checkout(
-            "push", "--quiet", "--force", str(self.stage.world.folder / "packages.git"), "HEAD:master"
-        )
+        world = self.stage.world
+        world.in_checkout("push", "--quiet", "--force", str(world.folder / "packages.git"), "HEAD:master")
+        self._after = (kept.Bare(world.folder / "packages.git"), kept.Checkout(world.checkout))
 
     def track_latest(self, more: str = "") -> None:
         self.stage.configure(r'(?m)^file = ".*"', f'file = "{folders.FILE}"\ntrack = "latest"{more}')
@@ -171,7 +169,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 @pytest.fixture
 def place(shared: Place) -> Place:
-    shared.reset()
+    shared.stage.reset()
     return shared
 
 

@@ -292,7 +292,7 @@ def killer(folder: Path, program: str, when: str, word: str) -> str:
 
 
 def killed(stage: Stage, **env: str) -> None:
-    with stage.launch("run", **env) as process:
+    with stage.fork("run", **env) as process:
         process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL
 
@@ -334,7 +334,7 @@ def test_killed_between_programs(stage: Stage, tmp_path: Path, program: str, whe
 )
 def test_killed_while_github_answers(stage: Stage, method: str, end: str) -> None:
     """What GitHub did stands; the program does not live to hear of it."""
-    process = stage.launch("run")
+    process = stage.fork("run")
 
     def kill(exchange: Exchange) -> None:
         if exchange.method == method and exchange.path.replace("%3A", ":").endswith(end):

@@ -40,6 +40,7 @@ class Place:
         fixed = xen.add_commit("4.20", source("fixed"), "fix it in a way that is taken back")
         self.tip = xen.add_commit("4.20", source(), "take it back")
         self.later = diff(xen, bare, fixed)
+        stage.settle()
 
     def publish(self, number: int) -> None:
         """An advisory whose patch fits the tip only."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sqlite3
 from datetime import UTC, date, datetime
@@ -31,6 +32,7 @@ __all__ = ["shared", "stage"]
 
 # What the tip of the demo's stable-4.20 says.
 WINDOW = Window(date(2025, 1, 15), date(2097, 1, 15), date(2099, 1, 15))
+TIMES = itertools.count(1)
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +50,8 @@ def in_xen(world: World, *arguments: str) -> bytes:
 
 
 def point(world: World, content: File) -> None:
-    world.xen.add_commit("4.20", {"SUPPORT.md": content}, "SUPPORT.md: say how long")
+    """Let the tip have this SUPPORT.md; the same twice are two commits, as worlds share what was fetched."""
+    world.xen.add_commit("4.20", {"SUPPORT.md": content}, f"SUPPORT.md: say how long, for the {next(TIMES)}th time")
 
 
 def check(stage: Stage, today: date | None = None) -> Outcome:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.demo import none_left_with
 from tests.support import contract
-from tests.support.worlds import staged
+from tests.support.worlds import shared, stage
 from xenbump.demo import show
 from xenbump.demo import world as worlds
 from xenbump.demo.xen_project import Release
@@ -26,8 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
+    from tests.support.worlds import Stage
     from xenbump.outcomes import Outcome
     from xenbump.settings import Package
+
+__all__ = ["shared", "stage"]
 
 PROGRAM = Path(sys.executable).with_name("xenbump")
 WORDS = ("check", "plan --diff", "run", "run", "plan --security-only --diff", "check")
@@ -70,28 +73,27 @@ def test_the_package_file_has_the_true_hash(world: worlds.World) -> None:
     assert found.signed_by == world.xen.key.fingerprint
 
 
-def test_what_a_test_publishes_is_gone_afterwards(tmp_path: Path) -> None:
-    with staged(tmp_path) as stage:
-        shelf, folder = stage.world.xenbits, stage.world.xenbits.folder
-        before = {path: path.read_bytes() for path in folder.iterdir()}
-        assert 'hash = "sha256-' in stage.world.package.read_text().partition("xsa480.patch")[2]
-        kept = stage.world.folder / "state" / "xsa" / "kept"
-        kept.parent.mkdir(parents=True)
-        kept.touch()
-        stage.reset()
-        assert kept.exists()
-        shelf.add(486, [("xsa486/xsa486-?.patch", "Xen 4.20.x")])
-        shelf.listed(482, public_time="2097-01-14 12:00")
-        (folder / "advisory-480.txt").write_bytes(b"another")
-        (folder / "xsa480.patch").unlink()
-        stage.reset()
-        assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
-        assert sorted(shelf.entries) == [480, 482, 485]
-        assert shelf.entries[482]["title"]
-        # A text that was forged would stay in the client's folder otherwise.
-        assert not kept.exists()
-        shelf.listed(487)
-        assert {entry.number for entry in index.parse((folder / "xsa.json").read_bytes())} == {480, 482, 485, 487}
+def test_what_a_test_publishes_is_gone_afterwards(stage: Stage) -> None:
+    shelf, folder = stage.world.xenbits, stage.world.xenbits.folder
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    assert 'hash = "sha256-' in stage.world.package.read_text().partition("xsa480.patch")[2]
+    kept = stage.world.folder / "state" / "xsa" / "kept"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.touch()
+    stage.reset()
+    assert kept.exists()
+    shelf.add(486, [("xsa486/xsa486-?.patch", "Xen 4.20.x")])
+    shelf.listed(482, public_time="2097-01-14 12:00")
+    (folder / "advisory-480.txt").write_bytes(b"another")
+    (folder / "xsa480.patch").unlink()
+    stage.reset()
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    assert sorted(shelf.entries) == [480, 482, 485]
+    assert shelf.entries[482]["title"]
+    # A text that was forged would stay in the client's folder otherwise.
+    assert not kept.exists()
+    shelf.listed(487)
+    assert {entry.number for entry in index.parse((folder / "xsa.json").read_bytes())} == {480, 482, 485, 487}
 
 
 def test_nothing_runs_on_afterwards(tmp_path: Path) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import pickle
+import sys
 import traceback
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
-from tests.support.worlds import BRANCH, START, Stage, isolated_home, quiet
-from xenbump.demo import world as worlds
+from tests.support.kept import Bare
+from tests.support.worlds import BRANCH, Stage
 from xenbump.demo.world import FILE, LABEL, LOGIN, REPOSITORY, TOKEN
-from xenbump.demo.xen_project import DEFAULT
 from xenbump.errors import XenbumpError
 from xenbump.journal import Journal
 from xenbump.outcomes import Planned, Published, Stopped
@@ -19,39 +22,16 @@ from xenbump.publish.publisher import Publisher
 from xenbump.verify.evidence import Evidence, Step, StepResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable
 
     from xenbump.config import Config
+    from xenbump.demo.github_state import Comment, PullRequest
     from xenbump.outcomes import Outcome
     from xenbump.plan.model import Plan
     from xenbump.publish.looking import Words
     from xenbump.publish.message import Message
 
 PULLS = f"/repos/{REPOSITORY}/pulls"
-
-
-@contextlib.contextmanager
-def unchecked(folder: Path) -> Iterator[Stage]:
-    """A world for what makes hundreds of requests: of kinds that other tests check against GitHub's description."""
-    with (
-        isolated_home(folder),
-        worlds.stand(folder / "world", version=START, releases=DEFAULT, advisories=quiet) as world,
-    ):
-        made = Stage(world)
-        made.repository.resolve_ref = lambda ref: _at(world.folder / "packages.git", ref)
-        yield made
-
-
-def _at(repository: Path, ref: str) -> str | None:
-    """Where a reference is, without a git for each of the many times that it is asked."""
-    with contextlib.suppress(OSError):
-        return (repository / ref).read_text().strip()
-    with contextlib.suppress(OSError):
-        for line in (repository / "packed-refs").read_text().splitlines():
-            if line.endswith(f" {ref}"):
-                return line.split()[0]
-    return None
 
 
 def published(outcome: Outcome) -> Published:
@@ -81,7 +61,11 @@ def complete(stage: Stage, version: str = "4.20.4") -> None:
 def forget_journal(stage: Stage) -> None:
     """Lose what earlier runs kept."""
     for name in ("", "-wal", "-shm"):
-        (stage.world.folder / "state" / f"journal.sqlite3{name}").unlink(missing_ok=True)
+        _journal(stage, name).unlink(missing_ok=True)
+
+
+def _journal(stage: Stage, part: str = "") -> Path:
+    return stage.world.folder / "state" / f"journal.sqlite3{part}"
 
 
 def planned(stage: Stage, to: str = "") -> Planned:
@@ -134,6 +118,43 @@ def publish_with(
     )  # fmt: skip
 
 
+def publish_as_ordered() -> None:
+    """What a process of its own does: publish what its argument names; its status is 1 where there is no pull request.
+
+    The argument is a file with the configuration and the plan.
+    """
+    config, made = pickle.loads(Path(sys.argv[1]).read_bytes())  # noqa: S301 - a test wrote it
+    sys.exit(0 if isinstance(publish_with(config, made), Published) else 1)
+
+
+@dataclass(frozen=True)
+class Point:
+    """What a world can be put back to: branches, what GitHub has, the journal."""
+
+    packages: Bare
+    pulls: dict[int, PullRequest]
+    comments: list[Comment]
+    number: int
+    journal: bytes
+
+    @classmethod
+    def of(cls, stage: Stage) -> Self:
+        """What a world has come to."""
+        repository, number = stage.repository, stage.world.github.state.next_id()
+        packages = Bare(stage.world.folder / "packages.git")
+        return cls(packages, dict(repository.pulls), list(repository.comments), number, _journal(stage).read_bytes())
+
+    def put_back(self, stage: Stage) -> None:
+        """Let it be so again."""
+        self.packages.put_back()
+        stage.repository.pulls.clear()
+        stage.repository.pulls.update(self.pulls)
+        stage.repository.comments[:] = self.comments
+        stage.world.github.state._ids = itertools.count(self.number)
+        forget_journal(stage)
+        _journal(stage).write_bytes(self.journal)
+
+
 class Act:
     """Publishes at a stage, and looks at what came of it.
 
@@ -155,6 +176,20 @@ class Act:
     def done(self, made: Planned | None = None, **more: Any) -> Published:
         """Publish, which must come to a pull request."""
         return published(self.tried(made, **more))
+
+    def opened(self, made: Planned | None = None) -> Published:
+        """What publishing comes to in a world at its beginning: done once, and then put back."""
+        made = made or self.made
+        stage, version = self.stage, made.plan.target.version
+        assert not stage.pulls
+        if version not in stage.points:
+            found = self.done(made)
+            assert found.action == "opened"
+            stage.points[version] = (found, Point.of(stage))
+            return found
+        again: tuple[Published, Point] = stage.points[version]
+        again[1].put_back(stage)
+        return again[0]
 
     def refused(self, code: str, made: Planned | None = None, **more: Any) -> XenbumpError:
         """Publish, which must be refused with nothing written."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.publish.acts import Act, planned
-from tests.support.worlds import shared, stage
+from tests.support.worlds import shared, stage, unwatched
 from xenbump.publish.branch import Checkout
 
 if TYPE_CHECKING:
@@ -16,21 +16,27 @@ if TYPE_CHECKING:
     from tests.support.worlds import Stage
     from xenbump.outcomes import Planned
 
-__all__ = ["shared", "stage"]
+__all__ = ["shared", "stage", "unwatched"]
 
 
 @pytest.fixture(scope="module")
 def newest(shared: Stage) -> Planned:
     """The plan from 4.20.2 to 4.20.4: what is published if nothing else is said."""
-    shared.reset()
-    return planned(shared)
+    return _planned(shared)
 
 
 @pytest.fixture(scope="module")
 def earlier(shared: Stage) -> Planned:
     """The plan from 4.20.2 to 4.20.3."""
-    shared.reset()
-    return planned(shared, "4.20.3")
+    return _planned(shared, "4.20.3")
+
+
+def _planned(shared: Stage, to: str = "") -> Planned:
+    """A plan from the world's beginning, which is the same for all modules."""
+    if to not in shared.plans:
+        shared.reset()
+        shared.plans[to] = planned(shared, to)
+    return shared.plans[to]
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.publish.acts import unchecked
 from tests.publish.checkouts import TEXT, everything, git, refused
 from tests.support.worlds import BRANCH
 from xenbump.demo.world import FILE
@@ -28,12 +27,6 @@ CLONES = {
     "partial": ["--filter=blob:none", "--sparse"],
     "without trees": ["--depth=1", "--filter=tree:0", "--no-checkout"],
 }
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with unchecked(tmp_path_factory.mktemp("places")) as made:
-        yield made
 
 
 @contextlib.contextmanager
@@ -64,11 +57,12 @@ def cloned(stage: Stage, folder: Path, how: str) -> Path:
 
 
 def moved(stage: Stage, times: int = 3) -> None:
-    """The base goes on, in other files."""
-    for number in range(times):
-        name = f"more-{len(list(stage.world.checkout.glob('more-*')))}"
-        (stage.world.checkout / name).write_text("x")
-        stage.commit(f"{name} {number}")
+    """The base goes on, in another file."""
+    for number in range(1, times):
+        stage.world.in_checkout("commit", "--quiet", "--allow-empty", "--message", f"more {number}")
+    name = f"more-{len(list(stage.world.checkout.glob('more-*')))}"
+    (stage.world.checkout / name).write_text("x")
+    stage.commit(name)
 
 
 def aged(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,28 +88,29 @@ def pushed(stage: Stage, under: str = "") -> str:
 
 
 @pytest.mark.parametrize("theirs", [False, True], ids=["ours", "theirs-under-ours"])
-@pytest.mark.parametrize("how", CLONES)
 def test_whose_a_branch_is_can_be_told_in_any_clone(
-    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, *, theirs: bool
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, theirs: bool
 ) -> None:
     """Made by another run on an older base, and looked at from a checkout that begins behind that."""
     aged(stage, monkeypatch)
     commit = pushed(stage, "a person's" if theirs else "")
     moved(stage)
-    clone = cloned(stage, tmp_path, how)
-    shallow = (clone / ".git" / "shallow").exists()
-    stage.forget()
-    with place_in(stage, clone) as place:
-        tip = place.tip(BRANCH)
-        assert tip is not None
-        assert (tip.commit, tip.ours, tip.text.strip()) == (commit, not theirs, TEXT.strip())
-        assert place.fits(edits(place), tip)
-        assert not place.fits(edits(place, b"# others\n"), tip)
-        again = place.tip(BRANCH)
-        assert again == tip
-    # What is shallow stays so: not all the history was fetched to tell.
-    assert (clone / ".git" / "shallow").exists() == shallow
-    assert git(clone, "status", "--porcelain") == ""
+    for how in CLONES:
+        folder = tmp_path / how
+        folder.mkdir()
+        clone = cloned(stage, folder, how)
+        shallow = (clone / ".git" / "shallow").exists()
+        with place_in(stage, clone) as place:
+            tip = place.tip(BRANCH)
+            assert tip is not None, how
+            assert (tip.commit, tip.ours, tip.text.strip()) == (commit, not theirs, TEXT.strip()), how
+            assert place.fits(edits(place), tip), how
+            assert not place.fits(edits(place, b"# others\n"), tip), how
+            again = place.tip(BRANCH)
+            assert again == tip, how
+        # What is shallow stays so: not all the history was fetched to tell.
+        assert (clone / ".git" / "shallow").exists() == shallow, how
+        assert git(clone, "status", "--porcelain") == "", how
 
 
 @pytest.mark.parametrize("how", ["whole", "shallow"])

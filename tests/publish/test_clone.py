@@ -65,7 +65,8 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def server(source: Path, tmp_path: Path) -> Iterator[GitServer]:
     (tmp_path / "served" / "demo").mkdir(parents=True)
-    git(tmp_path, "clone", "--quiet", "--bare", str(source), str(tmp_path / "served" / "demo" / "packages.git"))
+    shutil.copytree(source / ".git", tmp_path / "served" / "demo" / "packages.git")
+    git(tmp_path / "served" / "demo" / "packages.git", "config", "core.bare", "true")
     with GitServer(tmp_path / "served", access=Access(login=("x-access-token", TOKEN), private=True)) as made:
         yield made
 

@@ -62,7 +62,7 @@ def test_a_dry_run_tells_nobody(stage: Stage) -> None:
 
 def test_when_the_target_moves_the_pull_request_moves_along(act: Act, earlier: Planned) -> None:
     stage = act.stage
-    assert act.done(earlier).action == "opened"
+    act.opened(earlier)
     complete(stage, "4.20.3")
     old = stage.tip()
     moved = act.done()
@@ -75,7 +75,7 @@ def test_when_the_target_moves_the_pull_request_moves_along(act: Act, earlier: P
 
 def test_a_base_that_moves_elsewhere_is_no_reason_to_push(act: Act) -> None:
     stage = act.stage
-    first = act.done()
+    first = act.opened()
     (stage.world.checkout / "other").write_text("x")
     stage.commit("other: init")
     assert act.still().commit == first.commit == stage.tip()
@@ -117,7 +117,7 @@ def test_closed_for_one_set_of_patches_does_not_stop_another(act: Act) -> None:
 
 def test_merged_and_then_a_newer_release(act: Act, earlier: Planned) -> None:
     stage = act.stage
-    act.done(earlier)
+    act.opened(earlier)
     act.merged(taken=True)
     assert published(stage.publish()).action == "opened"
     assert [pull.title for pull in stage.pulls] == ["xen: 4.20.2 -> 4.20.3", "xen: 4.20.3 -> 4.20.4"]
@@ -125,7 +125,7 @@ def test_merged_and_then_a_newer_release(act: Act, earlier: Planned) -> None:
 
 @pytest.mark.parametrize("again", [False, True])
 def test_merged_while_the_base_here_is_older_is_no_second_pull_request(act: Act, *, again: bool) -> None:
-    act.done()
+    act.opened()
     act.merged(taken=False)
     error = act.refused("E-PULL-CLOSED", again=again)
     assert "was merged, and master as last fetched does not have it" in error.what

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from tests.publish.acts import PULLS, complete, forget_journal, publish_with, published, stopped, unchecked
+from tests.publish.acts import PULLS, complete, forget_journal, publish_with, published, stopped
 from tests.support.worlds import BRANCH, WRITES
 from xenbump.demo.github_server import Fault, GitHubServer
 from xenbump.demo.world import LABEL, REPOSITORY, TOKEN
@@ -22,8 +22,6 @@ from xenbump.publish.place import Tip
 from xenbump.publish.publisher import Publisher
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.publish.acts import Act
     from tests.support.worlds import Stage
     from xenbump.outcomes import Outcome
@@ -75,9 +73,8 @@ WRITE_FAULTS = {
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with unchecked(tmp_path_factory.mktemp("faults")) as made:
-        yield made
+def shared(unwatched: Stage) -> Stage:
+    return unwatched
 
 
 @pytest.fixture

@@ -1,94 +1,71 @@
 """A run is killed after each of its requests and each of its pushes; the next one leaves one pull request, complete.
 
-The runs are processes of their own, forked from one that has everything imported. The stand-in, or a hook of the git
-repository, kills them when a request has taken effect and was not answered yet.
+The runs are processes of their own. The stand-in, or a hook of the git repository, kills them when a request has taken
+effect and was not answered yet.
 """
 
 from __future__ import annotations
 
-import multiprocessing
+import itertools
 import os
+import pickle
 import signal
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.publish.acts import Act, forget_journal, planned, publish_with, unchecked
+from tests.publish.acts import Act, Point, forget_journal, planned
+from tests.support.forked import Forked
 from tests.support.worlds import BRANCH
 from xenbump.demo.world import LABEL, LOGIN
 from xenbump.publish import message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from multiprocessing.process import BaseProcess
-
-    from xenbump.config import Config
+    from tests.support.worlds import Stage
     from xenbump.demo.github_server import Exchange
-    from xenbump.demo.github_state import Comment, PullRequest
     from xenbump.outcomes import Planned
 
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["tests.publish.acts"])
 NEWER = "xenbump/xen-4.21"
 MISSING = "not there"
+ORDERS = itertools.count()
 MOST = 40  # a run of more requests than this hangs
-
-
-def child(config: Config, made: Planned, env: dict[str, str]) -> None:
-    """What a process does; its status is 1 where it comes to no pull request."""
-    os.environ.clear()
-    os.environ.update(env)
-    outcome = publish_with(config, made)
-    os._exit(0 if hasattr(outcome, "pull") else 1)
-
-
-@dataclass(frozen=True)
-class Point:
-    """What a world is put back to."""
-
-    refs: tuple[str, ...]
-    pulls: dict[int, PullRequest]
-    comments: list[Comment]
-    journal: bytes
-
-
-NOTHING = Point((), {}, [], b"")
 
 
 class Killing(Act):
     """Runs that can be killed, and a state of things that can be put back."""
 
-    def launch(self, made: Planned) -> BaseProcess:
-        process = FORKS.Process(target=child, args=(self.stage.config(), made, dict(os.environ)))
-        process.start()
-        return process
+    def __init__(self, stage: Stage, made: Planned) -> None:
+        super().__init__(stage, made)
+        self.nothing = replace(Point.of(stage), journal=b"")
 
-    def ended(self, process: BaseProcess) -> int:
-        process.join(30)
-        status = process.exitcode
-        assert status is not None
-        process.close()
-        return status
+    def launch(self, made: Planned) -> Forked:
+        order = self.stage.world.folder / f"order-{next(ORDERS)}"
+        order.write_bytes(pickle.dumps((self.stage.config(), made)))
+        return Forked((str(order),), self.stage.world.checkout, os.environ, "tests.publish.acts:publish_as_ordered")
+
+    def ended(self, process: Forked) -> int:
+        with process:
+            return process.wait(30)
 
     def killed_at(self, number: int, made: Planned) -> bool:
         """Start a run and kill it when so many requests have taken effect; False when it makes fewer."""
         github, known = self.stage.world.github, threading.Event()
-        pids: list[int] = []
+        processes: list[Forked] = []
         seen: list[Exchange] = []
 
         def observe(exchange: Exchange) -> None:
             seen.append(exchange)
             if len(seen) == number:
                 known.wait(10)
-                os.kill(pids[0], signal.SIGKILL)
+                processes[0].kill()
 
         github.observer = observe
         try:
             process = self.launch(made)
-            pids.append(process.pid or 0)
+            processes.append(process)
             known.set()
             status = self.ended(process)
         finally:
@@ -114,43 +91,18 @@ class Killing(Act):
         finally:
             path.unlink()
 
-    def kept(self) -> Point:
-        stage = self.stage
-        refs = stage.world.in_packages("for-each-ref", "--format=create %(refname) %(objectname)").splitlines()
-        return Point(
-            tuple(refs), dict(stage.repository.pulls), list(stage.repository.comments), self._journal.read_bytes()
-        )
-
-    def put_back(self, point: Point) -> None:
-        stage, packages = self.stage, self.stage.world.folder / "packages.git"
-        wanted = {ref: commit for _, ref, commit in (line.split() for line in point.refs)}
-        for ref in stage.world.in_packages("for-each-ref", "--format=%(refname)").splitlines():
-            if ref not in {"refs/heads/master", *wanted}:
-                stage.world.in_packages("update-ref", "-d", ref)
-        for ref, commit in wanted.items():
-            (packages / ref).write_text(f"{commit}\n")
-        stage.repository.pulls.clear()
-        stage.repository.pulls.update(point.pulls)
-        stage.repository.comments[:] = point.comments
-        forget_journal(stage)
-        self._journal.write_bytes(point.journal)
-
-    @property
-    def _journal(self) -> Path:
-        return self.stage.world.folder / "state" / "journal.sqlite3"
-
 
 @pytest.fixture(scope="module")
-def killing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killing]:
-    with unchecked(tmp_path_factory.mktemp("kills")) as stage:
-        stage.configure(
-            r"(?s)operator = .*",
-            f'operator = "{LOGIN}"\nlabels = {{ always = ["{LABEL}", "{MISSING}"] }}\n'
-            'reviewers = ["reviewer"]\nassignees = ["reviewer"]\n',
-        )
-        stage.world.github.state.user("reviewer")
-        stage.repository.collaborators = frozenset({"reviewer"})
-        yield Killing(stage, planned(stage))
+def killing(unwatched: Stage) -> Killing:
+    stage = unwatched
+    stage.configure(
+        r"(?s)operator = .*",
+        f'operator = "{LOGIN}"\nlabels = {{ always = ["{LABEL}", "{MISSING}"] }}\n'
+        'reviewers = ["reviewer"]\nassignees = ["reviewer"]\n',
+    )
+    stage.world.github.state.user("reviewer")
+    stage.repository.collaborators = frozenset({"reviewer"})
+    return Killing(stage, planned(stage))
 
 
 def whole(act: Killing, made: Planned, branch: str, closed: int) -> None:
@@ -180,12 +132,12 @@ def newer(made: Planned) -> Planned:
 @pytest.mark.parametrize("lost", [False, True], ids=["the-journal-is-kept", "the-journal-is-lost"])
 def test_killed_after_each_request_that_opens_one_and_closes_an_older(killing: Killing, *, lost: bool) -> None:
     act, made = killing, newer(killing.made)
-    act.put_back(NOTHING)
+    act.nothing.put_back(act.stage)
     act.done()
-    before = act.kept()
+    before = Point.of(act.stage)
     # With the journal every second request, without it the others: the whole costs half as much.
     for number in range(1 + lost, MOST, 2):
-        act.put_back(before)
+        before.put_back(act.stage)
         if not act.killed_at(number, made):
             break
         if lost:
@@ -199,13 +151,13 @@ def test_killed_after_each_request_that_opens_one_and_closes_an_older(killing: K
 
 def test_killed_after_each_request_that_updates(killing: Killing) -> None:
     act = killing
-    act.put_back(NOTHING)
+    act.nothing.put_back(act.stage)
     earlier = replace(act.made, plan=replace(act.made.plan, closes=(490,)))
     made = replace(act.made, plan=replace(act.made.plan, closes=(490, 491)))
     act.done(earlier)
-    before = act.kept()
+    before = Point.of(act.stage)
     for number in range(1, MOST):
-        act.put_back(before)
+        before.put_back(act.stage)
         if not act.killed_at(number, made):
             break
         act.done(made)
@@ -218,7 +170,7 @@ def test_killed_after_each_request_that_updates(killing: Killing) -> None:
 def test_killed_in_a_push_that_goes_on(killing: Killing, hook: str) -> None:
     """Git pushes on when the run was killed; it holds the lock until then, so the next run sees what came of it."""
     act = killing
-    act.put_back(NOTHING)
+    act.nothing.put_back(act.stage)
     act.killed_in_push(hook, act.made)
     assert act.done().action == "opened"
     assert act.stage.pushes == 0
@@ -229,7 +181,7 @@ def test_killed_in_a_push_that_goes_on(killing: Killing, hook: str) -> None:
 @pytest.mark.parametrize("apart", [False, True], ids=["one-state-folder", "two-state-folders"])
 def test_two_processes_at_once_leave_one_pull_request(killing: Killing, *, apart: bool) -> None:
     act, stage = killing, killing.stage
-    act.put_back(NOTHING)
+    act.nothing.put_back(act.stage)
     state = dict(stage.world.env)
     processes = []
     for number in range(2):

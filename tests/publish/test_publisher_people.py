@@ -31,7 +31,7 @@ HANDS_OFF = ("hands-off", "4.20.4")
 
 def test_what_a_person_writes_around_our_part_stays(act: Act, earlier: Planned) -> None:
     stage = act.stage
-    act.done(earlier)
+    act.opened(earlier)
     body = f"Please wait.\r\n\r\n{stage.pull.body}\r\nBuilt on x86_64-linux."
     stage.ask("PATCH", f"{PULLS}/1", {"title": "xen: 4.20.2 -> 4.20.3 (please)", "body": body})
     act.still(earlier)
@@ -47,7 +47,7 @@ def test_what_a_person_writes_around_our_part_stays(act: Act, earlier: Planned) 
 def test_where_a_person_edits_our_part_it_is_theirs(act: Act, earlier: Planned) -> None:
     """Title and body stay, the branch goes on, and it is said once for each target."""
     stage = act.stage
-    act.done(earlier)
+    act.opened(earlier)
     body = (stage.pull.body or "").replace("- [ ]", "- [x]", 1)
     assert body != stage.pull.body
     stage.ask("PATCH", f"{PULLS}/1", {"body": body})
@@ -67,7 +67,7 @@ def test_where_a_person_edits_our_part_it_is_theirs(act: Act, earlier: Planned) 
 
 
 def test_a_comment_whose_answer_is_lost_is_not_written_twice(act: Act, earlier: Planned) -> None:
-    act.done(earlier)
+    act.opened(earlier)
     act.stage.ask("PATCH", f"{PULLS}/1", {"body": "mine"})
     act.stage.world.github.fail_next("POST", COMMENTS, Fault.reset(after_write=True))
     assert act.done().action == "updated"
@@ -81,7 +81,7 @@ def test_a_comment_whose_answer_is_lost_is_not_written_twice(act: Act, earlier: 
 
 def test_a_person_s_commit_on_the_branch(act: Act) -> None:
     stage = act.stage
-    act.done()
+    act.opened()
     theirs = act.commit_over()
     found = act.done()
     assert (found.action, found.commit, found.pull.number) == ("hands-off", theirs, 1)
@@ -99,7 +99,7 @@ def test_a_person_s_commit_on_the_branch(act: Act) -> None:
 def test_a_person_s_commit_under_ours_counts_too(act: Act) -> None:
     """Someone took our commit onto one of theirs, with the very author and committer."""
     stage, world = act.stage, act.stage.world
-    ours = act.done().commit
+    ours = act.opened().commit
     text = world.in_packages("show", "--no-patch", "--format=%B", ours)
     theirs = world.in_packages("commit-tree", "master^{tree}", "-p", "master", "-m", "a person's")
     taken = world.in_packages("commit-tree", f"{ours}^{{tree}}", "-p", theirs, "-m", text)
@@ -120,7 +120,7 @@ def test_a_person_s_branch_without_a_pull_request(act: Act) -> None:
 def test_a_branch_that_a_person_deleted(act: Act) -> None:
     """GitHub closes the pull request then, a moment later; and it counts as closed by a person."""
     stage = act.stage
-    act.done()
+    act.opened()
     stage.world.in_packages("update-ref", "-d", f"refs/heads/{BRANCH}")
     assert "branch xenbump/xen-4.20 was deleted" in act.refused("E-PULL-CLOSED").what
     stage.close_pull(merged=False)
@@ -138,7 +138,7 @@ def test_a_branch_that_a_person_deleted(act: Act) -> None:
 
 def test_closed_by_a_person_is_not_opened_again_but_when_asked_to(act: Act) -> None:
     stage = act.stage
-    act.done()
+    act.opened()
     stage.ask("PATCH", f"{PULLS}/1", {"title": "no"})
     stage.close_pull(merged=False)
     for _ in range(2):
@@ -157,14 +157,14 @@ def test_closed_by_a_person_is_not_opened_again_but_when_asked_to(act: Act) -> N
 
 
 def test_closed_with_our_title_and_without_a_marker_is_not_opened_again(act: Act) -> None:
-    act.done()
+    act.opened()
     act.stage.ask("PATCH", f"{PULLS}/1", {"body": "no, thanks"})
     act.stage.close_pull(merged=False)
     act.refused("E-PULL-CLOSED")
 
 
 def test_closed_for_another_target_does_not_stop_a_newer_release(act: Act, earlier: Planned) -> None:
-    act.done(earlier)
+    act.opened(earlier)
     act.stage.close_pull(merged=False)
     assert act.done().action == "opened"
     assert [pull.state for pull in act.stage.pulls] == ["closed", "open"]
@@ -184,7 +184,7 @@ def line(plan: Plan, version: str) -> Plan:
 def test_a_newer_line_closes_the_older_one(act: Act) -> None:
     stage = act.stage
     newer = line(act.made.plan, "4.21.0")
-    act.done()
+    act.opened()
     found = act.done(plan=newer)
     assert (found.action, found.branch, found.pull.number) == ("opened", "xenbump/xen-4.21", 2)
     assert any("pull request 1" in note and "pull/2" in note for note in found.notes)
@@ -202,7 +202,7 @@ def test_a_newer_line_closes_the_older_one(act: Act) -> None:
 
 def test_an_older_one_that_a_person_opens_again_stays_open(act: Act) -> None:
     newer = line(act.made.plan, "4.21.0")
-    act.done()
+    act.opened()
     act.done(plan=newer)
     act.stage.ask("PATCH", f"{PULLS}/1", {"state": "open"})
     act.still(plan=newer)
@@ -211,7 +211,7 @@ def test_an_older_one_that_a_person_opens_again_stays_open(act: Act) -> None:
 
 def test_an_older_one_with_a_person_s_commit_is_told_of_the_newer_and_stays(act: Act) -> None:
     newer = line(act.made.plan, "4.21.0")
-    act.done()
+    act.opened()
     theirs = act.commit_over()
     found = act.done(plan=newer)
     assert any("stays open" in note for note in found.notes)
@@ -228,7 +228,7 @@ def test_lines_with_files_of_their_own_stand_side_by_side(act: Act, how: str) ->
         newer = replace(newer, adds="4.21")
     else:
         newer = replace(newer, subject=replace(newer.subject, branch="4.21"))
-    act.done()
+    act.opened()
     assert act.done(plan=newer).action == "opened"
     assert [pull.state for pull in act.stage.pulls] == ["open", "open"]
     act.still(plan=newer)
@@ -271,7 +271,7 @@ def test_another_s_pull_request_for_something_else_is_not(act: Act, title: str) 
 
 
 def test_another_s_pull_request_that_comes_later_does_not_disturb_ours(act: Act) -> None:
-    act.done()
+    act.opened()
     anothers(act.stage, "xen: 4.20.2 -> 4.20.4")
     act.still()
 
@@ -279,7 +279,7 @@ def test_another_s_pull_request_that_comes_later_does_not_disturb_ours(act: Act)
 def test_a_marker_of_ours_in_another_s_pull_request_makes_it_not_ours(act: Act, newest: Planned) -> None:
     """Anyone can copy the comment; what counts is whose branch it is."""
     stage = act.stage
-    act.done()
+    act.opened()
     body = (stage.pull.body or "").replace('"branch": "4.20"', '"branch": "4.99"')
     stage.repository.pulls.clear()
     world = stage.world

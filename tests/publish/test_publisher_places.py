@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.publish.acts import PULLS, complete, unchecked
+from tests.publish.acts import PULLS, complete
 from tests.support.worlds import BRANCH
-from xenbump.demo.github_git_operations import OnDisk
 from xenbump.demo.world import LOGIN
 from xenbump.publish.by_api import ApiPlace
 from xenbump.publish.by_git import GitPlace
 from xenbump.publish.publisher import Publisher
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.publish.acts import Act
     from tests.support.worlds import Stage
     from xenbump.outcomes import Planned
@@ -29,13 +25,16 @@ WAYS = {"checkout": GitPlace, "clone": GitPlace, "api": ApiPlace}
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with unchecked(tmp_path_factory.mktemp("ways")) as made:
-        made.repository.resolve_ref = OnDisk(made.world.folder / "packages.git")
-        # Without a checkout of the user's, git's own configuration says who makes the commits.
-        home = Path(made.world.folder.parent / "home" / ".gitconfig")
-        home.write_text("[user]\n\tname = xenbump demo\n\temail = demo@localhost\n")
-        yield made
+def shared(unwatched: Stage) -> Stage:
+    return unwatched
+
+
+@pytest.fixture
+def stage(shared: Stage) -> Stage:
+    shared.reset()
+    # Without a checkout of the user's, git's own configuration says who makes the commits.
+    (shared.home / ".gitconfig").write_text("[user]\n\tname = xenbump demo\n\temail = demo@localhost\n")
+    return shared
 
 
 def by(act: Act, way: str) -> None:
@@ -60,7 +59,7 @@ def work(stage: Stage) -> tuple[str, ...]:
 @pytest.mark.parametrize("way", WAYS)
 def test_each_way_opens_the_same_and_leaves_it_alone(act: Act, way: str) -> None:
     stage = act.stage
-    act.done()
+    act.opened()
     first = work(stage)
     stage.repository.pulls.clear()
     stage.world.in_packages("update-ref", "-d", f"refs/heads/{BRANCH}")
@@ -80,7 +79,7 @@ def test_each_way_opens_the_same_and_leaves_it_alone(act: Act, way: str) -> None
 @pytest.mark.parametrize("way", ["clone", "api"])
 def test_what_one_way_began_another_goes_on_with(act: Act, earlier: Planned, way: str) -> None:
     stage = act.stage
-    act.done(earlier)
+    act.opened(earlier)
     by(act, way)
     act.still(earlier)
     old = stage.tip()
@@ -118,7 +117,7 @@ def test_the_place_is_as_configured(act: Act, way: str, kind: type) -> None:
 @pytest.mark.parametrize("way", WAYS)
 def test_what_a_backport_repeats_is_found(act: Act, way: str) -> None:
     """Of the pull request for the same change that was merged; of one that was not, nothing."""
-    head = act.done().commit
+    head = act.opened().commit
     by(act, way)
     assert picked(act) == ""
     act.merged(taken=False)

@@ -1,4 +1,4 @@
-"""The world of the demo for tests: made once for a module, put back to its beginning for each test."""
+"""The world of the demo for tests: made once, and put back to its beginning for each test."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 
-from tests.support import contract
+from tests.support import contract, kept
+from tests.support.forked import Forked
 from xenbump.demo import story
 from xenbump.demo import world as worlds
-from xenbump.demo.github_state import Label
 from xenbump.demo.xen_project import DEFAULT
 from xenbump.journal import Journal
 from xenbump.pipeline import Pipeline, Wish
@@ -30,12 +30,14 @@ if TYPE_CHECKING:
     from xenbump.demo.github_state import PullRequest, Repository
     from xenbump.demo.xen_project import Release, XenProject
     from xenbump.demo.xenbits import Shelf
-    from xenbump.outcomes import Outcome
+    from xenbump.outcomes import Outcome, Planned
 
 START = "4.20.2"
 BRANCH = "xenbump/xen-4.20"
 PROGRAM = str(Path(sys.executable).with_name("xenbump"))
 WRITES = frozenset({"POST", "PATCH", "PUT", "DELETE"})
+# Of the state folder: what was fetched from upstream, and stays true.
+_CACHES = frozenset({"git", "xsa"})
 # A day before the first release.
 _BEFORE = "2026-01-04 12:00"
 
@@ -52,80 +54,55 @@ def quiet(_: XenProject, shelf: Shelf) -> None:
     shelf.listed(485, public_time="2097-01-14 12:00")
 
 
-class _Kept:
-    """The folder of advisories as it was."""
-
-    def __init__(self, shelf: Shelf) -> None:
-        self._shelf = shelf
-        self._entries = dict(shelf.entries)
-        self._files = self._now()
-
-    def put_back(self) -> bool:
-        """Put the folder back; whether anything was changed in it."""
-        shelf, now = self._shelf, self._now()
-        for path in now.keys() - self._files.keys():
-            path.unlink()
-        for path, content in self._files.items():
-            if now.get(path) != content:
-                path.parent.mkdir(exist_ok=True)
-                path.write_bytes(content)
-        shelf.entries.clear()
-        shelf.entries.update(self._entries)
-        return now != self._files
-
-    def _now(self) -> dict[Path, bytes]:
-        return {path: path.read_bytes() for path in self._shelf.folder.rglob("*") if path.is_file()}
-
-
 class Stage:
     """A world, what it was at the beginning, and the usual questions."""
 
     def __init__(self, world: worlds.World) -> None:
         self.world = world
+        self.home = world.folder.parent / "home"
+        self.settle()
+
+    def settle(self) -> None:
+        """Let the world's beginning be what it is now."""
+        world = self.world
         self.config_text = (world.checkout / "xenbump.toml").read_text("utf-8")
         self.start = world.in_checkout("rev-parse", "HEAD")
-        self._mark = 0
-        self._git_config = (world.checkout / ".git" / "config").read_bytes()
-        self._access = world.git._service.access
-        self._xenbits = _Kept(world.xenbits)
+        self._mark = len(world.github.exchanges)
+        self._env = dict(world.env)
+        # What several modules begin with.
+        self.plans: dict[str, Planned] = {}
+        self.points: dict[str, tuple[Any, Any]] = {}
+        self._names = {path.name for path in world.folder.iterdir()} | {"state"}
+        self._xenbits = kept.Advisories(world.xenbits)
+        self._others = (
+            kept.Bare(world.folder / "packages.git"),
+            kept.Checkout(world.checkout),
+            kept.Project(world.xen),
+            kept.GitHub(world.github),
+            kept.Git(world.git),
+            kept.Files(self.home),
+        )
 
     def reset(self) -> None:
         """Put everything back, but for the cache of the upstream, which saves time.
 
-        What a test published at `world.xenbits` is gone then, too.
+        What a test published at `world.xenbits` or `world.xen` is gone then, too.
         """
-        world = self.world
-        packages = world.folder / "packages.git"
-        for ref in world.in_packages("for-each-ref", "--format=%(refname)").splitlines():
-            if ref != "refs/heads/master":
-                world.in_packages("update-ref", "-d", ref)
-        world.in_packages("update-ref", "refs/heads/master", self.start)
-        shutil.rmtree(packages / "hooks", ignore_errors=True)
-        (world.checkout / ".git" / "config").write_bytes(self._git_config)
-        shutil.rmtree(world.checkout / ".git" / "hooks", ignore_errors=True)
-        world.in_checkout("checkout", "--quiet", "--force", "-B", "master", self.start)
-        world.in_checkout("clean", "--quiet", "-ffdx")
-        for ref in world.in_checkout("for-each-ref", "--format=%(refname)").splitlines():
-            if ref not in {"refs/heads/master", "refs/remotes/origin/master"}:
-                world.in_checkout("update-ref", "-d", ref)
-        world.in_checkout("update-ref", "refs/remotes/origin/master", self.start)
-        world.git._service.access = self._access
-        world.git._service._faults.clear()
-        world.github._faults.clear()
-        repository = self.repository
-        repository.pulls.clear()
-        repository.comments.clear()
-        repository.writers = frozenset({worlds.LOGIN})
-        repository.labels.clear()
-        repository.labels[worlds.LABEL.lower()] = Label(1, worlds.LABEL, "ededed", "")
-        for name in ("journal.sqlite3", "journal.sqlite3-wal", "journal.sqlite3-shm"):
-            (world.folder / "state" / name).unlink(missing_ok=True)
+        world, state = self.world, self.world.folder / "state"
+        env: dict[str, str] = world.env  # type: ignore[assignment]
+        env.clear()
+        env.update(self._env)
+        for other in self._others:
+            other.put_back()
         if self._xenbits.put_back():
             # A kept text of the index' version is not asked for again.
-            shutil.rmtree(world.folder / "state" / "xsa", ignore_errors=True)
-        self._mark = len(world.github.exchanges)
-        world.git.reset_counters()
+            shutil.rmtree(state / "xsa", ignore_errors=True)
+        left = [path for path in world.folder.iterdir() if path.name not in self._names]
+        left += [path for path in state.glob("*") if path.name not in _CACHES]
+        for path in left:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
         world.xenbits_server.reset_counters()
+        self._mark = len(world.github.exchanges)
 
     @property
     def repository(self) -> Repository:
@@ -181,7 +158,7 @@ class Stage:
 
     def tip(self, branch: str = BRANCH) -> str:
         """Where a branch of the repository is; empty when there is none."""
-        return self.world.in_packages("for-each-ref", "--format=%(objectname)", f"refs/heads/{branch}")
+        return kept.commit_at(self.world.folder / "packages.git", f"refs/heads/{branch}")
 
     def configure(self, pattern: str, replacement: str) -> None:
         """Change the configuration; the change is committed, so that the checkout stays clean."""
@@ -196,9 +173,9 @@ class Stage:
         world = self.world
         world.in_checkout("add", "--all")
         world.in_checkout("commit", "--quiet", "--message", message)
-        head = world.in_checkout("rev-parse", "HEAD")
         world.in_checkout("push", "--quiet", "--force", str(world.folder / "packages.git"), "HEAD:master")
-        world.in_checkout("update-ref", "refs/remotes/origin/master", head)
+        head = self.tip("master")
+        (world.checkout / ".git" / "refs" / "remotes" / "origin" / "master").write_text(f"{head}\n")
         return head
 
     def config(self) -> Config:
@@ -215,9 +192,8 @@ class Stage:
 
     def env(self, **more: str) -> dict[str, str]:
         """The environment of the program as a scheduled job has it: nothing of whoever runs the tests but PATH."""
-        home = self.world.folder.parent / "home"
         path = more.pop("PATH", os.environ["PATH"])
-        return {"PATH": path, "HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1", **self.world.env, **more}
+        return {"PATH": path, "HOME": str(self.home), "GIT_CONFIG_NOSYSTEM": "1", **self.world.env, **more}
 
     def launch(self, *arguments: str, **env: str) -> subprocess.Popen[str]:
         """Start the program in the checkout."""
@@ -231,17 +207,58 @@ class Stage:
             text=True,
         )
 
-    def call(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    def execute(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         """Run the program in the checkout to its end."""
         with self.launch(*arguments, **env) as process:
             stdout, stderr = process.communicate(timeout=60)
         return subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
 
+    def fork(self, *arguments: str, **env: str) -> Forked:
+        """Start what the program does in the checkout, forked; `forked` says what is not seen like this."""
+        return Forked(arguments, self.world.checkout, self.env(**env))
+
+    def call(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+        """Let what the program does in the checkout come to its end, forked."""
+        return self.call_in(self.world.checkout, *arguments, **env)
+
+    def call_in(self, folder: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+        """The same in another folder."""
+        with Forked(arguments, folder, self.env(**env)) as process:
+            stdout, stderr = process.communicate(timeout=60)
+        return subprocess.CompletedProcess(arguments, process.returncode or 0, stdout, stderr)
+
+
+_SHARED: pytest.StashKey[Stage] = pytest.StashKey()
+
+
+@contextlib.contextmanager
+def _standing(session: pytest.Session, folders: pytest.TempPathFactory) -> Iterator[Stage]:
+    """The world that a session has, made when it is first wanted, for the time of a module."""
+    if _SHARED not in session.stash:
+        stack, folder = contextlib.ExitStack(), folders.mktemp("shared")
+        session.addfinalizer(stack.close)
+        with isolated_home(folder):
+            made = worlds.stand(folder / "world", version=START, releases=DEFAULT, advisories=quiet)
+            session.stash[_SHARED] = Stage(stack.enter_context(made))
+    stage = session.stash[_SHARED]
+    with isolated_home(stage.home.parent):
+        stage.reset()
+        yield stage
+        stage.world.github.exchanges.clear()
+
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """The world of a module, as the test before left it."""
-    with staged(tmp_path_factory.mktemp("world")) as made:
+def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """The one world of all modules, as the test before left it; every exchange with GitHub is checked at the end."""
+    with _standing(request.session, tmp_path_factory) as made:
+        yield made
+        contract.verify(made.world.github.exchanges)
+
+
+@pytest.fixture(scope="module")
+def unwatched(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """The same world for what makes hundreds of requests, of kinds that are checked where `shared` is used."""
+    with _standing(request.session, tmp_path_factory) as made:
         yield made
 
 

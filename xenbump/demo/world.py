@@ -40,6 +40,8 @@ LOCAL_PATCH = "pkgs/xen/paths.patch"
 LABEL = "6.topic: xen-project"
 _PATCH_HASH = re.compile(r"@(xsa\d+)@", re.ASCII)
 _IDENTITY = {"user.name": "xenbump demo", "user.email": "demo@localhost"}
+# What is here for minutes needs no tidying up.
+_SETTINGS = {**_IDENTITY, "maintenance.auto": "false", "receive.autogc": "false"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +79,12 @@ class World:
 
     def in_checkout(self, *arguments: str) -> str:
         """Run git in the checkout; its output without the last line break."""
-        done = run(["git", "-C", str(self.checkout), *arguments], env=isolated_git(_IDENTITY))
+        done = run(["git", "-C", str(self.checkout), *arguments], env=isolated_git(_SETTINGS))
         return done.stdout.decode().removesuffix("\n")
 
     def in_packages(self, *arguments: str) -> str:
         """Run git in the repository behind the checkout; its output without the last line break."""
-        done = run(["git", "-C", str(self.folder / "packages.git"), *arguments], env=isolated_git(_IDENTITY))
+        done = run(["git", "-C", str(self.folder / "packages.git"), *arguments], env=isolated_git(_SETTINGS))
         return done.stdout.decode().removesuffix("\n")
 
 
@@ -131,7 +133,7 @@ def stand(
 def _populate(world: World, version: str, template: str | None) -> None:
     """Write the package repository and its checkout, and tell GitHub of it."""
     (world.folder / "key.asc").write_bytes(world.xen.key.public_key())
-    git_env = isolated_git(_IDENTITY)
+    git_env = isolated_git(_SETTINGS)
     packages = world.folder / "packages.git"
     run(["git", "init", "--quiet", "--bare", "--initial-branch=master", str(packages)], env=git_env)
     run(["git", "init", "--quiet", "--initial-branch=master", str(world.checkout)], env=git_env)
