@@ -2,7 +2,7 @@
 
 `--version` is what scripts ask for often and is answered before anything is imported; `--help` reads the command line
 with all commands. All are started in turn, and the best of the rounds counts. Run it with `python bench/startup.py`;
-the exit status is 1 above the limit.
+`--json FILE` hands the figures over.
 """
 
 from __future__ import annotations
@@ -10,38 +10,37 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
+
+from support.measured import Measured, main
+from support.stopwatch import best_elapsed
 
 ROUNDS = 15
 LIMIT_RATIO = 2.5
 
 
-def measure(argv: list[str]) -> float:
-    """Return the seconds from the start of a program to its end."""
-    begin = time.perf_counter()
+def start(argv: list[str]) -> None:
+    """Start a program and wait for its end."""
     subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, env=dict(os.environ, NO_COLOR="1"))
-    return time.perf_counter() - begin
 
 
-def main() -> int:
-    """Measure and print; return the exit status."""
+def measure() -> list[Measured]:
+    """Measure and print."""
     program = str(Path(sys.executable).with_name("xenbump"))
     calls = {
         "python -c pass": [sys.executable, "-c", "pass"],
         "xenbump --version": [program, "--version"],
         "xenbump --help": [program, "--help"],
     }
-    best = {name: min(measure(argv) for _ in range(2)) for name, argv in calls.items()}
-    for _ in range(ROUNDS):
-        for name, argv in calls.items():
-            best[name] = min(best[name], measure(argv))
-    for name, seconds in best.items():
+    times = best_elapsed(ROUNDS, *(lambda argv=argv: start(argv) for argv in calls.values()))
+    for name, seconds in zip(calls, times, strict=True):
         print(f"{name:<18} {seconds:7.3f} s")
-    ratio = best["xenbump --version"] / best["python -c pass"]
-    print(f"ratio xenbump --version / python -c pass: {ratio:.2f} (limit {LIMIT_RATIO})")
-    return int(ratio > LIMIT_RATIO)
+    empty, version, help_text = times
+    return [
+        Measured("`xenbump --version`", "an empty Python program", version / empty, LIMIT_RATIO),
+        Measured("`xenbump --help`", "an empty Python program", help_text / empty, None),
+    ]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(measure))

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xenbump.alive import FILE_SECONDS, Notifier, Pulse, write
+from xenbump.alive import FILE_SECONDS, Notifier, Pulse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,10 +102,13 @@ def test_without_a_watchdog_the_file_alone_is_written_each_minute(tmp_path: Path
 
 
 def test_the_file_is_the_old_or_the_new_one(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    write(path, b"one")
-    number = path.stat().st_ino
-    write(path, b"two")
+    path, said = tmp_path / "file", iter((b"one", b"two"))
+    left = tmp_path / ".file.xenbump-0123456789ab"
+    left.write_bytes(b"of one that was killed")
+    with Pulse(Notifier(), lambda: next(said), path, limit=1.0) as pulse:
+        pulse.show()
+        number = path.stat().st_ino
+        pulse.show()
     assert (path.read_bytes(), path.stat().st_ino != number) == (b"two", True)
     assert [one.name for one in tmp_path.iterdir()] == ["file"]
 

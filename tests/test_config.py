@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -368,3 +369,26 @@ def test_packages_are_chosen_by_name(folder: Path) -> None:
     with pytest.raises(UsageError, match="no package 'd' is configured; there is a, b, c") as caught:
         config.selected(("a", "d"))
     assert caught.value.code == "E-PACKAGE-NAME"
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("a = " + "[" * 5000, "nested too deeply"),
+        ("a = " + "{ a = " * 2000, "nested too deeply"),
+        ("a = " + "1" * 5000, "it has a value that cannot be read"),
+        (f"{'a.' * 50_000}b = 1", "a name has more than 50 parts"),
+        (f"[{'a . ' * 50_000}b]", "a name has more than 50 parts"),
+    ],
+)
+def test_what_python_cannot_read_is_refused_at_once(folder: Path, text: str, what: str) -> None:
+    began = time.process_time()
+    error = refused(folder, f"[[package]]\nname = 'a'\nfile = 'b'\n{text}\n")
+    assert (error.code, what in error.what) == ("E-CONFIG", True)
+    assert time.process_time() - began < 1
+
+
+def test_an_address_of_advisories_that_is_none_is_refused(folder: Path) -> None:
+    error = refused(folder, "[[package]]\nname = 'a'\nfile = 'b'\n[upstream]\nxsa = 'https://['\n")
+    assert error.code == "E-XSA-ROOT"
+    assert error.where.endswith("line 5")

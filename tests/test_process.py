@@ -78,7 +78,28 @@ def test_much_in_and_much_out() -> None:
     code = "import sys; b=sys.stdin.buffer.read(); sys.stderr.buffer.write(b); sys.stdout.buffer.write(b)"
     given = bytes(range(256)) * (MEGABYTES // 256)
     done = run(python(code), stdin=given)
-    assert done.stdout == done.stderr == given
+    assert done.stdout == given
+    assert done.stderr == given[-(1 << 20) :]  # of that only the end is kept
+
+
+def test_a_program_that_writes_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xenbump.process._MOST_BYTES", 5 << 20)
+    began = time.monotonic()
+    with pytest.raises(Failure) as caught:
+        run(["sh", "-c", "exec cat /dev/zero"], timeout=60)
+    assert (caught.value.code, caught.value.what) == ("E-PROGRAM-FAILED", "it wrote more than 5 MiB")
+    assert time.monotonic() - began < 30
+
+
+def test_a_program_that_complains_without_end() -> None:
+    done = run(["sh", "-c", "head -c 50000000 /dev/zero | tr '\\0' x >&2; echo end >&2"])
+    assert (len(done.stderr), done.error_text[-3:]) == (1 << 20, "end")
+
+
+def test_the_signal_that_ended_a_program_is_named() -> None:
+    with pytest.raises(Failure) as caught:
+        run(["sh", "-c", "kill -9 $$"])
+    assert caught.value.what == "ended by SIGKILL: no message"
 
 
 def test_a_program_that_does_not_read() -> None:

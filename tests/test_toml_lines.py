@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import tomllib
 
 import pytest
@@ -94,3 +95,14 @@ def test_each_key_of_a_plain_file_is_found(content: dict[str, dict[str, int]]) -
 def test_any_text_has_an_answer(text: str, path: str) -> None:
     number = line_of(text, path)
     assert number is None or 1 <= number <= text.count("\n") + 1
+
+
+def test_blanks_in_a_header_take_no_time() -> None:
+    began = time.process_time()
+    assert line_of("[" + " " * 100_000 + "\na = 1", ".a") == 2
+    assert line_of("[ " + " " * 100_000 + "b ]\na = 1", ".b.a") == 2
+    assert time.process_time() - began < 1
+
+
+def test_blanks_in_headers_do_not_tell_tables_apart() -> None:
+    assert line_of("[[ a ]]\nb = 1\n[[a]]\nb = 2\n", ".a[1].b") == 4

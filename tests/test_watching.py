@@ -300,12 +300,12 @@ def test_a_clock_that_is_set_is_said(post: Post) -> None:
 def test_a_journal_that_cannot_be_used_stops_nothing(post: Post) -> None:
     watch, state = post.watch(), post.stage.config().state
     state.mkdir(exist_ok=True)
-    (state / "journal.sqlite3").write_bytes(b"no database at all, but long enough to be looked at" * 40)
+    (state / "journal.sqlite3").mkdir()
     watch.look()
     watch.look()
-    assert ([error.code for error in post.told.errors], post.told.kinds()) == (["E-JOURNAL"], ["failure"])
+    assert ([error.code for error in post.told.errors], post.told.kinds()) == (["E-STATE"], ["failure"])
     assert watch.heart.failures == 2
-    (state / "journal.sqlite3").unlink()
+    (state / "journal.sqlite3").rmdir()
     watch.look()
     assert (watch.heart.failures, sorted(post.told.kinds())) == (0, ["announced", "recovered"])
 

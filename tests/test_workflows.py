@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults import world
 from tests.support.workflows import (
     FILES,
     PAGE,
@@ -161,7 +162,12 @@ def test_only_the_jobs_that_write_may_write() -> None:
     assert {name: what for name, what in found.items() if what} == {
         "bump.bump": ["contents", "pull-requests"],
         "bump.failures": ["issues"],
+        "nightly.failures": ["issues"],
         "pages.deploy": ["id-token", "pages"],
+        "release.attest": ["attestations", "id-token"],
+        "release.publish": ["contents"],
+        "release.upload": ["id-token"],
+        "supply.failures": ["issues"],
     }
 
 
@@ -277,9 +283,109 @@ def test_one_issue_stands_while_a_schedule_fails(
     given = {"NUMBER": number, "FAILED": failed, "PASSED": passed, "RECORD": str(tmp_path / "record"), "KIND": "daily"}
     done = bash(
         script(workflow("bump"), "Open or close the issue"),
-        tmp_path,
+        ROOT,
         dict.fromkeys(names, "x") | given | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
     )
     assert done.returncode == 0, done.stderr
     record = tmp_path / "record"
     assert (record.read_text("utf-8").split() if record.exists() else []) == does
+
+
+@pytest.mark.parametrize("name", ["bump", "nightly", "supply"])
+def test_a_schedule_that_fails_is_told_of_by_every_job_that_can_fail(name: str) -> None:
+    found = jobs(workflow(name))
+    assert set(found["failures"]["needs"]) == set(found) - {"failures"}
+    assert "github.event_name == 'schedule'" in found["failures"]["if"]
+    assert "always()" in found["failures"]["if"]
+
+
+def test_each_schedule_of_the_nightly_tests_has_its_own_jobs() -> None:
+    crons = [one["cron"] for one in read(workflow("nightly"))[True]["schedule"]]
+    compared = {
+        name: re.findall(r"github\.event\.schedule != '([^']+)'", job["if"])
+        for name, job in jobs(workflow("nightly")).items()
+        if name != "failures"
+    }
+    assert sorted({cron for each in compared.values() for cron in each}) == sorted(crons)
+    assert all(len(each) == 1 for each in compared.values()), compared
+
+
+def test_every_scenario_and_every_part_of_the_faults_has_its_night() -> None:
+    told = [one["arguments"].split() for one in jobs(workflow("nightly"))["faults"]["strategy"]["matrix"]["include"]]
+    scenarios = [arguments[arguments.index("--scenario") + 1] for arguments in told if "--scenario" in arguments]
+    assert sorted(scenarios) == sorted(world.SCENARIOS)
+    parts = {(*arguments[:4],) if "--scenario" in arguments else (*arguments,) for arguments in told}
+    assert parts == {("--part", "kills", "--part", "disk"), ("--part", "table")}
+
+
+def test_every_target_that_a_workflow_makes_is_one() -> None:
+    phony = re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    targets = {target for line in phony for target in line.split()}
+    calls = [
+        line.split()
+        for path in WORKFLOWS
+        for step in steps(path)
+        for line in re.findall(r"^ *make (.*)$", step.get("run", ""), re.MULTILINE)
+    ]
+    made = {word for call in calls for word in call if re.fullmatch(r"[a-z]+", word)}
+    assert {"audit", "bench", "dist", "faults", "floors", "fuzz", "sbom"} <= made <= targets
+
+
+def test_what_is_released_was_built_attested_and_uploaded_before_by_jobs_that_hold_no_token_to_write() -> None:
+    found = jobs(workflow("release"))
+    assert set(read(workflow("release"))[True]) == {"push"}
+    assert read(workflow("release"))[True]["push"] == {"tags": ["v*"]}
+    assert found["attest"]["needs"] == "build"
+    assert set(found["upload"]["needs"]) == {"build", "attest"}
+    assert set(found["publish"]["needs"]) == {"build", "attest", "upload"}
+    assert all(how == "read" for how in found["build"]["permissions"].values())
+    # Where there is a right to write, nothing of the repository runs: no checkout, no make, no script.
+    for name in ("attest", "upload", "publish"):
+        texts = [step.get("uses", "") + step.get("run", "") for step in found[name]["steps"]]
+        assert not [text for text in texts if re.search(r"checkout@|\bmake\b|tools/|pip install", text)], name
+
+
+def test_what_is_not_signed_for_a_release_stops_it_before_anything_is_built() -> None:
+    names = [step.get("name") for step in jobs(workflow("release"))["build"]["steps"]]
+    order = [
+        names.index(f"Look whether {what}") for what in ("the tag may become a release", "ci.yml passed on this commit")
+    ]
+    assert order == sorted(order)
+    assert max(order) < names.index("Build twice, compare, and write the bill of materials")
+
+
+def test_the_checksums_of_a_release_are_of_all_its_files(tmp_path: Path) -> None:
+    """The scripts of two jobs, one after the other, with what lies between them as the artifacts bring it."""
+    (tmp_path / "dist").mkdir()
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    for name in ("xenbump-1.2.3.tar.gz", "xenbump-1.2.3-py3-none-any.whl", "xenbump.cdx.json"):
+        (tmp_path / "dist" / name).write_text(name, "utf-8")
+    (temporary / "notes.md").write_text("notes\n", "utf-8")
+    given = {"RUNNER_TEMP": str(temporary), "GITHUB_REF_NAME": "v1.2.3", "GITHUB_REPOSITORY": "some-body/xenbump"}
+    done = bash(script(workflow("release"), "Write the checksums"), tmp_path, given)
+    assert done.returncode == 0, done.stderr
+
+    after = tmp_path / "after"
+    after.mkdir()
+    (tmp_path / "dist").rename(after / "packages")
+    (temporary / "documents").rename(after / "documents")
+    program = tmp_path / "gh"
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$@" >"$RECORD"\n', "utf-8")
+    program.chmod(0o755)
+    given |= {"PATH": f"{tmp_path}:{os.environ['PATH']}", "RECORD": str(tmp_path / "record")}
+    done = bash(script(workflow("release"), "Make the release"), after, given)
+    assert done.returncode == 0, done.stderr
+    record = (tmp_path / "record").read_text("utf-8").splitlines()
+    assert record[:3] == ["release", "create", "v1.2.3"]
+    assert "--verify-tag" in record
+    assert [one for one in record if one.startswith("files/")] == [
+        "files/SHA256SUMS",
+        "files/xenbump-1.2.3-py3-none-any.whl",
+        "files/xenbump-1.2.3.cdx.json",
+        "files/xenbump-1.2.3.tar.gz",
+    ]
+
+    (after / "packages" / "xenbump-1.2.3.tar.gz").write_text("another", "utf-8")
+    shutil.rmtree(after / "files")
+    assert bash(script(workflow("release"), "Make the release"), after, given).returncode != 0

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs the tests with the lowest declared release of every run-time dependency, so that the floors
-# in pyproject.toml are true. What the tests themselves need is of the newest release that fits.
-# Arguments are passed on to pytest.
+# in pyproject.toml are true. What the tests themselves need is of the newest release that fits: the
+# locks play no part here. Arguments are passed on to pytest.
 set -eu
 cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-python3}

@@ -17,6 +17,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
+from xenbump import durable
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
@@ -71,17 +73,6 @@ class Notifier:
         return True
 
 
-def write(path: Path, content: bytes) -> None:
-    """Write a small file so that whoever reads it finds the old or the new one, whole. One at a time may write it.
-
-    Raises:
-        OSError: it could not be written; the old one stays.
-    """
-    new = path.with_name(f".{path.name}.new")
-    new.write_bytes(content)
-    new.replace(path)
-
-
 @dataclass
 class Pulse:
     """Signs of life, from a thread, for the time of a `with` block.
@@ -108,6 +99,7 @@ class Pulse:
     _thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
+        durable.sweep(self.file.parent)
         self.beat()
         self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
         self._thread.start()
@@ -146,7 +138,7 @@ class Pulse:
         """Write the file as it is to be now; where that cannot be done it is told once, and stops nothing."""
         with self._lock:
             try:
-                write(self.file, self.content())
+                durable.put(self.file, self.content())
             except OSError as error:
                 if not self._told:
                     self._told = True

@@ -26,6 +26,8 @@ _REVIEWER = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*(/[A-Za-z0-9._-]+)?")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 # msgspec ends a message with the place in a path of its own: `… - at `$.package[0].file``.
 _PLACE = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>[^`]*)`)?$", re.DOTALL)
+# tomllib takes quadratic time for a dotted key, and minutes for one of 100 kB.
+_LONG_KEY = re.compile(r"""(?<![A-Za-z0-9_'"-])(?:[A-Za-z0-9_'"-]++[ \t]*+\.[ \t]*+){50}""")
 _UNKNOWN_KEY = re.compile(r"unknown field `(?P<key>[^`]+)`")
 
 
@@ -196,6 +198,10 @@ def _app(env: Mapping[str, str]) -> App | None:
 
 
 def _decode(text: str, path: Path) -> File:
+    long = _LONG_KEY.search(text)
+    if long is not None:
+        line = text.count("\n", 0, long.start()) + 1
+        raise UsageError("E-CONFIG", "a name has more than 50 parts", where=f"{path}, line {line}")
     try:
         return msgspec.toml.decode(text, type=File)
     except msgspec.ValidationError as error:
@@ -207,6 +213,11 @@ def _decode(text: str, path: Path) -> File:
     except msgspec.DecodeError as error:
         # tomllib names line and column itself.
         raise UsageError("E-CONFIG", f"it is not TOML: {error}", where=str(path)) from error
+    except RecursionError as error:
+        raise UsageError("E-CONFIG", "it is nested too deeply", where=str(path)) from error
+    except ValueError as error:
+        # What TOML allows and Python does not: a number of more than 4300 digits.
+        raise UsageError("E-CONFIG", f"it has a value that cannot be read: {error}", where=str(path)) from error
 
 
 def _wrong(what: str, keys: str, text: str, path: Path) -> UsageError:
@@ -292,7 +303,10 @@ def _strings(value: Any, keys: str) -> Iterator[tuple[str, str]]:
 
 def _check_xsa_root(root: str, where: str) -> None:
     """Only https, http on this machine, `file:` and paths: what comes over plain http could be anything."""
-    parts = urlsplit(root)
+    try:
+        parts = urlsplit(root)
+    except ValueError:
+        raise UsageError("E-XSA-ROOT", f"{root!r} is no address", where=where) from None
     local = "://" not in root or parts.scheme == "file"
     loopback = parts.scheme == "http" and parts.hostname in _LOOPBACK
     if not root or not (local or loopback or parts.scheme == "https") or parts.query or parts.username:

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from xenbump.upstream.release import Release
     from xenbump.upstream.repository import Repository
 
+# Nothing is decided with a witness less because of a disk that is full, or a journal that does not work.
+_OF_THIS_MACHINE = frozenset({"E-DISK", "E-JOURNAL", "E-STATE"})
+
 
 @dataclass(frozen=True, slots=True)
 class _Missing:
@@ -230,6 +233,8 @@ class Judge:
         try:
             return self._try(tree, line)
         except Failure as error:
+            if error.code in _OF_THIS_MACHINE:
+                raise
             self._progress(f"{line.glob} was not tried on {tree.name}: {error}")
             return None
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from xenbump.contents import Seen, digest
-from xenbump.errors import XenbumpError
+from xenbump.editing import WorkingTree
+from xenbump.errors import Failure, XenbumpError
 from xenbump.outcomes import (
     NeedsPatches,
     NewerRelease,
@@ -36,6 +37,7 @@ from xenbump.progress import StepsAhead, emit, step
 from xenbump.publish import message
 from xenbump.upstream import release
 from xenbump.upstream.repository import Repository
+from xenbump.upstream.store import healed
 from xenbump.xen import Xen, trust_of
 
 if TYPE_CHECKING:
@@ -47,7 +49,6 @@ if TYPE_CHECKING:
     from xenbump.journal import Run
     from xenbump.package.model import Beside
     from xenbump.proof import Prover
-    from xenbump.publish.branch import Checkout
     from xenbump.publish.looking import Words
     from xenbump.publish.message import Backport, Message
     from xenbump.publish.publisher import Publisher
@@ -107,6 +108,7 @@ class Pipeline:
             emit(self._progress, StepsAhead(package.name, ("releases", "signature", "advisories", "support")))
             with self._step(package, "releases"):
                 path = self._config.file_of(package)
+                self._place(package).tell()
                 subject = self._read(package, files.read(path), self._around(path))
                 chosen = self._choose(subject, package)
             # Judged first: what is signed badly is refused before more is asked for.
@@ -135,6 +137,7 @@ class Pipeline:
 
         def work() -> Outcome:
             path = self._config.file_of(package)
+            self._place(package).tell()
             content = files.read(path)
             return self._planned(package, content, to, beside=self._around(path), only=security_only)
 
@@ -144,33 +147,22 @@ class Pipeline:
         """Plan, and edit the file in place; commit it to the current branch if asked to."""
 
         def work() -> Outcome:
-            path = self._config.file_of(package)
-            content = files.read(path)
-            outcome = self._planned(package, content, to, beside=self._around(path), only=security_only)
-            if not isinstance(outcome, Planned):
-                return outcome
-            folder = self._config.folder
-            files.refuse_all_changed(folder, outcome.edits)
-            checkout = _checkout_of(path, needed=commit)
-            names: tuple[str, ...] = ()
-            if checkout is not None:
-                names = tuple(checkout.name_of(folder / edit.file) for edit in outcome.edits)
-                checkout.refuse_changes({}, only=() if commit else names)
-                if commit:
-                    checkout.refuse_nameless()
+            path, place = self._config.file_of(package), self._place(package)
+            with place.alone(needed=commit) as checkout:
+                content = files.read(path)
+                outcome = self._planned(package, content, to, beside=self._around(path), only=security_only)
+                if not isinstance(outcome, Planned):
+                    return outcome
+                plan, edits = outcome.plan, outcome.edits
 
-            def write() -> bool:
-                files.write_all(folder, outcome.edits)
-                return True
+                def words() -> str:
+                    return self._message(plan).commit
 
-            with self._step(package, "write"):
-                self._run.step(package.name, "write", _digests(outcome), bool, write, again=False)
-            made = ""
-            if commit and checkout is not None:
-                with self._step(package, "commit"):
-                    made = checkout.commit_in_place(names, self._message(outcome.plan).commit)
-                self._progress(f"committed {made[:12]} in {checkout.root}")
-            return Written(outcome.plan, outcome.edits, made)
+                def noted(write: Callable[[], bool]) -> bool:
+                    return self._run.step(package.name, "write", _digests(outcome), bool, write, again=False)
+
+                made = place.write(edits, checkout, words if commit else None, noted)
+            return Written(plan, edits, made)
 
         return self._settled(package, work)
 
@@ -182,6 +174,7 @@ class Pipeline:
 
             path = self._config.file_of(package)
             if self._config.github.write == "checkout":
+                self._place(package).settle(dry=wish.dry_run)
                 files.read(path)  # a missing file is said before anything about git
             base = wish.backport if wish.backport != self._config.github.base else ""
             publisher = Publisher(self._config, path, self._run, self._progress, base=base)
@@ -235,6 +228,7 @@ class Pipeline:
 
         def work() -> Outcome:
             path = self._config.file_of(package)
+            self._place(package).tell()
             seen = Seen(self._around(path))
             subject = self._read(package, files.read(path), seen)
             prover = self._prover()
@@ -245,6 +239,9 @@ class Pipeline:
             return Verified(subject, prover.tree(package, subject, seen, only, hashes))
 
         return self._settled(package, work)
+
+    def _place(self, package: Package) -> WorkingTree:
+        return WorkingTree(self._config, package, self._progress)
 
     def _prover(self) -> Prover:
         from xenbump.proof import Prover  # noqa: PLC0415 - what only verifying and publishing need
@@ -330,9 +327,19 @@ class Pipeline:
 
     def _settled(self, package: Package, work: Callable[[], Outcome]) -> Outcome:
         try:
-            return work()
+            outcome = self._mended(work)
         except XenbumpError as error:
-            return Stopped(package.name, package.file, error)
+            outcome = Stopped(package.name, package.file, error)
+        return warned(outcome, self._run.warnings)
+
+    def _mended(self, work: Callable[[], Outcome]) -> Outcome:
+        """The outcome; tried once more where a cache turned out to be damaged, which is thrown away then."""
+        try:
+            return work()
+        except Failure as error:
+            if not healed(error, self._config.state / "git", self._progress):
+                raise
+        return work()
 
 
 @contextlib.contextmanager
@@ -367,16 +374,17 @@ def hash_of(config: Config, rev: str, fetcher: str, progress: Callable[[str], No
     return SourceHash(rev, commit, fetcher, digest, signed_by, listing.source)
 
 
-def _checkout_of(path: Path, *, needed: bool) -> Checkout | None:
-    """The checkout that has the file; None where it is in none and none is needed."""
-    from xenbump.publish.branch import Checkout  # noqa: PLC0415 - GitPython is slow to import
-
-    try:
-        return Checkout(path)
-    except XenbumpError:
-        if needed:
-            raise
-        return None
+def warned(outcome: Outcome, warnings: tuple[str, ...]) -> Outcome:
+    """An outcome with warnings of the run as a whole, which a log is to have; a pull request has none of them."""
+    if not warnings:
+        return outcome
+    match outcome:
+        case UpToDate() | NewerRelease() | NeedsPatches() | Verified():
+            return replace(outcome, subject=replace(outcome.subject, warnings=(*outcome.subject.warnings, *warnings)))
+        case Planned() | Written() | Published() | Rejected():
+            return replace(outcome, plan=replace(outcome.plan, warnings=(*outcome.plan.warnings, *warnings)))
+    outcome.error.what += f" (and {'; '.join(warnings)})"
+    return outcome
 
 
 def _digests(planned: Planned) -> list[tuple[str, str, str]]:

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import selectors
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
+from xenbump import durable
 from xenbump.errors import Failure
 
 if TYPE_CHECKING:
@@ -52,6 +53,9 @@ _DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin:/run/current-system/sw/bin"
 _GRACE_SECONDS = 2.0
 _POLL_SECONDS = 0.01
 _TAIL_BYTES = 4000
+_CHUNK = 1 << 16
+# Far more than anything that is run here has to say, and far less than the memory of a machine.
+_MOST_BYTES, _MOST_SAID = 256 << 20, 1 << 20
 # Becomes the program, after it has asked the kernel (prctl(2), PR_SET_PDEATHSIG) for a signal when the one that started
 # it ends. That one may have ended before the question: then nobody is there whose death could be told.
 _LEASH = """\
@@ -119,6 +123,74 @@ def _missing(program: str) -> Failure:
     )
 
 
+def _converse(process: subprocess.Popen[bytes], stdin: bytes, timeout: float, where: str) -> tuple[bytes, bytes]:
+    """Give a program what it reads, and take what it writes until its end: stdout, and the end of stderr."""
+    deadline = time.monotonic() + timeout
+    left, taken, said = memoryview(stdin), bytearray(), bytearray()
+    with selectors.DefaultSelector() as pipes:
+        for pipe, kind in (
+            (process.stdin, selectors.EVENT_WRITE),
+            (process.stdout, selectors.EVENT_READ),
+            (process.stderr, selectors.EVENT_READ),
+        ):
+            if pipe is not None:
+                os.set_blocking(pipe.fileno(), False)
+                pipes.register(pipe, kind)
+        while pipes.get_map():
+            for key, _ in pipes.select(_left(deadline, timeout, where)):
+                if key.fileobj is process.stdin:
+                    left = _given(key.fd, left)
+                    is_over = not left
+                else:
+                    data = os.read(key.fd, _CHUNK)
+                    is_over = not data
+                    (taken if key.fileobj is process.stdout else said).extend(data)
+                if is_over:
+                    pipes.unregister(key.fileobj)
+                    _close(key.fileobj)
+            if len(taken) > _MOST_BYTES:
+                raise Failure("E-PROGRAM-FAILED", f"it wrote more than {_MOST_BYTES >> 20} MiB", where=where)
+            del said[:-_MOST_SAID]
+    try:
+        process.wait(_left(deadline, timeout, where))
+    except subprocess.TimeoutExpired:
+        _left(0.0, timeout, where)
+    return bytes(taken), bytes(said)
+
+
+def _left(deadline: float, timeout: float, where: str) -> float:
+    """The seconds until a time limit; an error when it is over."""
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise Failure("E-TIMEOUT", f"did not end within {timeout:g} seconds and was ended", where=where)
+    return left
+
+
+def _given(pipe: int, content: memoryview) -> memoryview:
+    """Write as much as a pipe takes; what is left, which is nothing where nobody reads it any more."""
+    try:
+        return content[os.write(pipe, content[:_CHUNK]) :] if content else content
+    except BlockingIOError:
+        return content
+    except BrokenPipeError:
+        return content[:0]
+
+
+def ended(status: int) -> str:
+    """How a program ended, in words."""
+    if status >= 0:
+        return f"exit status {status}"
+    with contextlib.suppress(ValueError):
+        return f"ended by {signal.Signals(-status).name}"
+    return f"ended by signal {-status}"
+
+
+def _close(pipe: Any) -> None:
+    # A pipe whose other end has gone complains again when it is closed.
+    with contextlib.suppress(BrokenPipeError):
+        pipe.close()
+
+
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End a program and its children: politely, then, those that are left, by force."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -163,34 +235,28 @@ def run(
         dies_with_parent: the signal that it gets, its children not, when the calling thread ends, however that ends.
 
     Returns:
-        The ended program, with its output.
+        The ended program, with its output; of what it wrote to stderr the last MiB.
 
     Raises:
-        Failure: E-PROGRAM-MISSING, E-PROGRAM-FAILED (with the end of its stderr) or E-TIMEOUT.
+        Failure: E-PROGRAM-MISSING, E-PROGRAM-FAILED (with the end of its stderr, or because it wrote more than 256 MiB)
+            or E-TIMEOUT.
     """
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     process = _spawn(argv, cwd=cwd, env=env, leash=dies_with_parent, pass_fds=keep, **pipes)
     try:
-        stdout, stderr = process.communicate(stdin, timeout=timeout)
-    except subprocess.TimeoutExpired as error:
-        _end(process)
-        raise Failure(
-            "E-TIMEOUT", f"did not end within {timeout:g} seconds and was ended", where=shown(argv)
-        ) from error
+        stdout, stderr = _converse(process, stdin, timeout, shown(argv))
     except BaseException:
         _end(process)
         raise
     finally:
         for pipe in (process.stdin, process.stdout, process.stderr):
             if pipe is not None:
-                # A pipe whose other end has gone complains again when it is closed.
-                with contextlib.suppress(BrokenPipeError):
-                    pipe.close()
+                _close(pipe)
     done = Completed(tuple(argv), process.returncode, stdout, stderr)
     if check and done.status != 0:
         raise Failure(
             "E-PROGRAM-FAILED",
-            f"exit status {done.status}: {done.error_text or 'no message'}",
+            f"{ended(done.status)}: {done.error_text or 'no message'}",
             where=shown(argv),
         )
     return done
@@ -220,10 +286,10 @@ def start(
         errors: an open file that `stderr` goes to instead.
 
     Raises:
-        Failure: E-PROGRAM-MISSING or E-PROGRAM-FAILED when it cannot be started.
+        Failure: E-PROGRAM-MISSING or E-PROGRAM-FAILED when it cannot be started, E-DISK or E-STATE without a place for
+            what it says.
     """
-    with tempfile.TemporaryFile() as nameless:
-        stderr = nameless if errors is None else errors
+    with contextlib.nullcontext(errors) if errors is not None else durable.nameless() as stderr:
         files = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": stderr, "pass_fds": keep}
         process = _spawn(argv, cwd=cwd, env=env, leash=dies_with_parent, **files)
         try:
@@ -231,8 +297,7 @@ def start(
         finally:
             for pipe in (process.stdin, process.stdout):
                 if pipe is not None:
-                    with contextlib.suppress(BrokenPipeError):
-                        pipe.close()
+                    _close(pipe)
             try:
                 process.wait(_GRACE_SECONDS)
             except subprocess.TimeoutExpired:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-_HEADER = re.compile(r"\s*(?P<open>\[\[?)\s*(?P<name>[^\]\[]+?)\s*\]\]?\s*(?:#.*)?")
+_HEADER = re.compile(r"\s*+(?P<open>\[\[?)(?P<name>[^\]\[]+)\]\]?\s*+(?:#.*)?")
 _KEY = re.compile(r"""\s*(?P<key>[A-Za-z0-9_"'.-]+)\s*=""")
 _STEP = re.compile(r"\.(?P<key>[^.\[]+)|\[(?P<index>\d+)\]")
 
@@ -42,10 +42,11 @@ def _places(text: str) -> list[tuple[tuple[str | int, ...], int]]:
     for number, line in enumerate(text.split("\n"), start=1):
         header = _HEADER.fullmatch(line)
         if header:
-            table = _keys(header["name"])
+            name = header["name"].strip()
+            table = _keys(name)
             if header["open"] == "[[":
-                index = counts.get(header["name"], 0)
-                counts[header["name"]] = index + 1
+                index = counts.get(name, 0)
+                counts[name] = index + 1
                 table = (*table, index)
             found.append((table, number))
             continue

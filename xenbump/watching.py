@@ -92,7 +92,7 @@ def alone(state: Path) -> Iterator[None]:
                 raise
             raise Failure(
                 "E-WATCH-RUNNING",
-                "another `xenbump watch` looks after this state folder",
+                f"another `xenbump watch` looks after this state folder: {error.what}",
                 where=str(state),
                 remedy="end that one first, or give this one a state folder of its own (XENBUMP_STATE_DIR)",
             ) from error
@@ -207,7 +207,7 @@ class Watch:
         self._say("looking", next_check=None, why="")
         outcome: Literal["nothing", "done", "refused", "rejected", "failed"] = "failed"
         try:
-            with self._journal.run("watch") as run:
+            with self._journal.run("watch", self._tell.progress) as run:
                 self._ledger.recall(run)
                 try:
                     outcomes = self._work(run)

@@ -20,3 +20,16 @@ def best(rounds: int, *works: Callable[[], object]) -> list[float]:
     """Call some functions turn and turn about, and return the milliseconds of each one's quickest call."""
     times = [[measure(work) for work in works] for _ in range(rounds)]
     return [min(column) for column in zip(*times, strict=True)]
+
+
+def elapsed(work: Callable[[], object]) -> float:
+    """Return the seconds by the clock on the wall that one call takes: what it starts and waits for counts."""
+    begin = time.perf_counter()
+    work()
+    return time.perf_counter() - begin
+
+
+def best_elapsed(rounds: int, *works: Callable[[], object]) -> list[float]:
+    """Call some functions turn and turn about, and return the seconds by the clock of each one's quickest call."""
+    times = [[elapsed(work) for work in works] for _ in range(rounds)]
+    return [min(column) for column in zip(*times, strict=True)]

@@ -296,6 +296,11 @@ def test_the_journal(stage: Stage) -> None:
     assert look(0)["last check: other"].result is Result.SKIPPED
     assert look(0)["times in the journal"].result is Result.OK
     assert look(-86400)["times in the journal"].result is Result.BROKEN
+    assert look(0)["damaged journals"].result is Result.OK
+    for name in ("journal.sqlite3.damaged-20260101T000000Z", "journal.sqlite3.damaged-20260101T000000Z-wal"):
+        (state / name).touch()
+    aside = look(0)["damaged journals"]
+    assert (aside.result, aside.what.split()[0]) == (Result.LACKING, "1")
     path = state / "journal.sqlite3"
     with sqlite3.connect(path) as db:
         db.execute("PRAGMA user_version = 99")

@@ -388,3 +388,10 @@ def test_patches_of_real_programs(
         return
     # fetchpatch2 with stripped names is refused for the `diff -…` line that diff writes.
     patchutils.check(content, options if program[0] == "git" else Options())
+
+
+@pytest.mark.parametrize("name", ["b/tools/.", "b/./tools", "b/."])
+def test_a_name_that_is_a_folder_is_refused(name: str) -> None:
+    with pytest.raises(Refusal) as caught:
+        parse(f"--- /dev/null\n+++ {name}\n@@ -0,0 +1 @@\n+a\n".encode())
+    assert caught.value.code == "E-PATCH-FORM"

@@ -160,10 +160,10 @@ def test_xenbump_has_the_dependencies_of_the_project(evaluate: Evaluator) -> Non
     path = package["makeWrapperArgs"]
     assert path[:3] == ["--suffix", "PATH", ":"]
     assert path[3].split(":") == [f"/stand-in/{name}/bin" for name in ("gitMinimal", "gnupg", "nix", "qemu")]
-    # Those that only judge style have no place in it.
+    # Those that only judge style have no place in it, nor has a fuzzer.
     python = set(evaluate("(builtins.head pkgs.xenbump.tests.pytest.nativeBuildInputs).packages"))
-    judges = {"import-linter", "zizmor"}
-    assert python == plain(project["dependencies"]) | plain(project["optional-dependencies"]["dev"]) - judges
+    others = {"atheris", "import-linter", "zizmor"}
+    assert python == plain(project["dependencies"]) | plain(project["optional-dependencies"]["dev"]) - others
 
 
 def test_the_stack_has_all_that_a_dom0_needs(evaluate: Evaluator) -> None:

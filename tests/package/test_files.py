@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -78,12 +79,15 @@ def test_a_symbolic_link_stays_one(path: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
-def test_an_interrupted_write_leaves_the_old_file(path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
+@pytest.mark.parametrize(("number", "code"), [(errno.ENOSPC, "E-DISK"), (errno.EIO, "E-FILE-WRITE")])
+def test_an_interrupted_write_leaves_the_old_file(
+    path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int, code: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(os, call, full)
-    assert "No space left on device" in fails(path, Failure, "E-FILE-WRITE").what
+    monkeypatch.setattr(os, call, fail)
+    assert os.strerror(number) in fails(path, Failure, code).what
 
 
 def test_an_interrupt_in_the_middle_leaves_the_old_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,8 +106,9 @@ def test_the_content_is_on_the_disk_before_the_name_changes(path: Path, monkeypa
     fsync, swap = os.fsync, os.replace
 
     def synced(number: int) -> None:
-        assert os.fstat(number).st_size == len(NEW)
-        order.append("fsync")
+        facts = os.fstat(number)
+        assert stat.S_ISDIR(facts.st_mode) or facts.st_size == len(NEW)
+        order.append("folder" if stat.S_ISDIR(facts.st_mode) else "fsync")
         fsync(number)
 
     def replaced(source: str, target: Path) -> None:
@@ -115,7 +120,35 @@ def test_the_content_is_on_the_disk_before_the_name_changes(path: Path, monkeypa
     monkeypatch.setattr(os, "fsync", synced)
     monkeypatch.setattr(os, "replace", replaced)
     files.write(path, edit(path))
-    assert order == ["fsync", "replace"]
+    assert order == ["fsync", "replace", "folder"]
+
+
+def test_several_files_are_put_back_also_where_the_name_of_the_last_is_not_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edits = tuple(Edit(f"{name}.nix", OLD, NEW) for name in "abc")
+    for one in edits:
+        (tmp_path / one.file).write_bytes(OLD)
+    fsync, count = os.fsync, iter(range(100))
+
+    def synced(number: int) -> None:
+        # Each file is brought to the disk twice: itself, and its name.
+        if next(count) == 2 * len(edits) - 1:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        fsync(number)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    with pytest.raises(Failure) as caught:
+        files.write_all(tmp_path, edits)
+    assert caught.value.code == "E-FILE-WRITE"
+    assert files_in(tmp_path) == dict.fromkeys(("a.nix", "b.nix", "c.nix"), OLD)
+
+
+def test_what_a_killed_writer_left_beside_a_file_is_cleared(path: Path) -> None:
+    left = path.parent / ".package.nix.xenbump-0123456789ab"
+    left.write_bytes(b"half")
+    files.write_all(path.parent, [Edit(path.name, OLD, NEW)])
+    assert files_in(path.parent) == {"package.nix": NEW}
 
 
 @pytest.mark.parametrize("mode", [0o444, 0o400, 0o555])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,10 +16,13 @@ from tests.support import contract
 from tests.support.github_world import APP_ID, PULLS, REPO, World, app_keys, inhabited
 from xenbump.config import App, Config
 from xenbump.demo.github_server import Fault, GitHubServer
+from xenbump.doctor import token
+from xenbump.doctor.model import Result
 from xenbump.errors import Failure, Refusal, UsageError, XenbumpError
-from xenbump.publish import github_app
+from xenbump.publish import github_app, github_rights
 from xenbump.publish.access import Access
 from xenbump.publish.github_app import Installations
+from xenbump.publish.github_rights import Rights
 from xenbump.settings import GitHub, Upstream, Verify
 
 if TYPE_CHECKING:
@@ -255,3 +259,34 @@ def test_another_app_s_key_is_not_accepted(world: World) -> None:
     app = App("12", app_keys()[0])
     error = failing(Access(app=Installations(world.server.url, app), repository=REPO))
     assert error.code == "E-TOKEN-REJECTED"
+
+
+# --- more than is needed ---------------------------------------------------------------------------------------------
+
+RIGHTS = Rights("demo/packages", push=True, scopes=None, private=False, clock=None)
+
+
+@pytest.mark.parametrize(
+    ("scopes", "private", "excess"),
+    [
+        (None, False, ()),
+        ("public_repo", False, ()),
+        ("public_repo read:org gist notifications", False, ()),
+        ("repo", True, ()),
+        ("repo", False, ("repo",)),
+        ("repo admin:org delete_repo workflow", True, ("admin:org", "delete_repo", "workflow")),
+        ("public_repo write:packages delete:packages user", False, ("delete:packages", "user", "write:packages")),
+    ],
+)
+def test_a_token_that_may_far_more_is_told_of(
+    scopes: str | None,
+    private: bool,  # noqa: FBT001
+    excess: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rights = replace(RIGHTS, scopes=None if scopes is None else frozenset(scopes.split()), private=private)
+    assert rights.excess == excess
+    monkeypatch.setattr(github_rights, "of", lambda *_, **__: rights)
+    check = token._rights(config(token="a-token"))
+    assert check.result == (Result.LACKING if excess else Result.OK), check
+    assert all(scope in check.what for scope in excess)

@@ -61,6 +61,16 @@ def hook(stage: Stage, name: str, script: str) -> None:
     path.chmod(0o755)
 
 
+@pytest.mark.parametrize("name", ["", "HEAD", "0" * 39, "\x1b[2J"])
+def test_what_is_no_commit_is_not_pushed(stage: Stage, checkout: Checkout, name: str) -> None:
+    """An empty name, which a git that fails without saying so gives, would delete the branch."""
+    first = committed(stage, checkout)
+    checkout.push("origin", BRANCH, first, None, TOKEN)
+    stage.forget()
+    refused(Failure, "E-GIT", checkout.push, "origin", BRANCH, name, first, TOKEN)
+    assert (stage.tip(), stage.pushes) == (first, 0)
+
+
 def test_a_server_that_rejects_the_push(stage: Stage, checkout: Checkout) -> None:
     hook(stage, "pre-receive", "echo 'GH006: Protected branch update failed.' >&2\nexit 1\n")
     error = refused(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 
 import pytest
@@ -165,3 +166,19 @@ def test_any_facts_come_back(facts: dict[str, str], text: str) -> None:
     assert {**read, "text": ""} == {**facts, "text": ""}
     assert json.loads(body.partition(": ")[2].partition(" -->")[0]) == read
     assert not marker.edited(body)
+
+
+@pytest.mark.parametrize("piece", ["<!-- xenbump: {", "<!-- xenbump: {} -->", "<!-- xenbump: {}} -->"])
+def test_many_beginnings_without_an_end_take_no_time(piece: str) -> None:
+    text = piece * 5000
+    began = time.process_time()
+    assert marker.read(text) == ({} if piece.endswith("{} -->") else None)
+    assert marker.edited(text)
+    assert marker.replaced(text, "new") == "new"
+    assert time.process_time() - began < 1
+
+
+def test_the_part_goes_from_the_first_beginning_to_the_first_end_behind_it() -> None:
+    one, other = marker.marked({"a": "1"}, "one"), marker.marked({"b": "2"}, "other")
+    assert marker.replaced(f"{marker.END} x {one}{other}", "new\n") == f"{marker.END} x new\n{other}"
+    assert marker.edited(f"{marker.END} x")

@@ -59,6 +59,7 @@ def test_the_text() -> None:
         "    version: it is 4.20.1�[31m",
         "    log: /state/logs/console.log",
         "  xtf: skipped: no built XTF is at hand",
+        "  warning: line 3: odd",
     ]
     assert verification.lines(PASSED)[0].startswith("xen: 4.20.2: the verification passed on ")
 

@@ -2,9 +2,10 @@
 
 A process that has imported everything waits for orders (this file as a program), and forks for each one. The child gets
 the files, the folder, the environment and the arguments of its order, calls what is ordered, as a rule the entry point
-of the program, and ends as an interpreter does. What only the beginning of an interpreter settles is not seen like
-this: which modules a command imports, and what libraries look up in the environment while they are imported; nor is
-what an interpreter complains of while it takes itself apart.
+of the program, and ends as an interpreter does. It may have a library preloaded; the programs that it starts have not,
+as its environment does not tell of it. What only the beginning of an interpreter settles is not seen like this: which
+modules a command imports, and what libraries look up in the environment while they are imported; nor is what an
+interpreter complains of while it takes itself apart.
 """
 
 from __future__ import annotations
@@ -77,6 +78,9 @@ def _child(line: socket.socket) -> Callable[[], None] | None:
             call: Callable[[], None] = getattr(importlib.import_module(module), name)
             pid = os.fork()
             if pid == 0:
+                # Else they are collected at some later time, and close what by then is another's file.
+                watch.close()
+                line.close()
                 _settle(files, folder, environment)
                 sys.argv = [str(Path(sys.executable).with_name("xenbump")), *arguments]
                 return call
@@ -137,6 +141,7 @@ class Forked:
         folder: where it runs.
         environment: all of it.
         entry: what is called, as `module:function`.
+        preload: a library that the process has from its beginning (`LD_PRELOAD`), and its own children not.
 
     Attributes:
         pid: the process.
@@ -144,7 +149,12 @@ class Forked:
     """
 
     def __init__(
-        self, arguments: tuple[str, ...], folder: Path, environment: Mapping[str, str], entry: str = PROGRAM
+        self,
+        arguments: tuple[str, ...],
+        folder: Path,
+        environment: Mapping[str, str],
+        entry: str = PROGRAM,
+        preload: Path | None = None,
     ) -> None:
         self.arguments = arguments
         self.returncode: int | None = None
@@ -153,7 +163,7 @@ class Forked:
         self._teller, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         order = json.dumps([entry, str(folder), dict(environment), arguments]).encode()
         with open(os.devnull, "rb") as nothing, theirs:  # noqa: PTH123
-            _waiting().send(order, [nothing.fileno(), out[1], err[1], theirs.fileno()])
+            _waiting(preload).send(order, [nothing.fileno(), out[1], err[1], theirs.fileno()])
         for _, write in (out, err):
             os.close(write)
         told, (self._handle,), _, _ = socket.recv_fds(self._teller, 64, 1)
@@ -221,14 +231,15 @@ def _read(file: IO[bytes], said: dict[IO[bytes], bytes]) -> None:
 class _Waiting:
     """The process that waits for orders, as long as this one lives."""
 
-    def __init__(self) -> None:
+    def __init__(self, preload: Path | None) -> None:
+        more = {} if preload is None else {"LD_PRELOAD": str(preload)}
         self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, __file__, str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+                env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **more},
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
@@ -244,8 +255,8 @@ class _Waiting:
 
 
 @cache
-def _waiting() -> _Waiting:
-    made = _Waiting()
+def _waiting(preload: Path | None) -> _Waiting:
+    made = _Waiting(preload)
     atexit.register(made.end)
     return made
 

@@ -107,10 +107,10 @@ def commit_at(repository: Path, ref: str) -> str:
 
 
 class Bare:
-    """The refs, the configuration and the hooks of a bare repository."""
+    """The refs, the configuration and the hooks of a bare repository; with its objects where that is asked for."""
 
-    def __init__(self, folder: Path) -> None:
-        self._files = Files(folder, _STAYS)
+    def __init__(self, folder: Path, *, objects: bool = False) -> None:
+        self._files = Files(folder, frozenset() if objects else _STAYS)
 
     def put_back(self) -> bool:
         """Put it back; whether anything was another."""
@@ -118,12 +118,12 @@ class Bare:
 
 
 class Checkout:
-    """A checkout: its files, refs, configuration, hooks and index."""
+    """A checkout: its files, refs, configuration, hooks and index; with its objects where that is asked for."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, objects: bool = False) -> None:
         self._folder = folder
         self._work = Files(folder, frozenset({".git"}))
-        self._git = Files(folder / ".git", _STAYS | {"index"})
+        self._git = Files(folder / ".git", frozenset({"index"}) if objects else _STAYS | {"index"})
         self._index = (folder / ".git" / "index").read_bytes()
 
     def put_back(self) -> None:

@@ -193,7 +193,8 @@ def test_a_text_within_a_signed_text_is_only_a_text(key: SigningKey, other: Sign
 def test_a_gpgv_that_says_good_and_writes_nothing(
     trust: Trust, signed: bytes, key: SigningKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = f"[GNUPG:] NEWSIG\n[GNUPG:] GOODSIG 0 x\n[GNUPG:] VALIDSIG {key.fingerprint} 2026-01-01 1 0\n"
+    valid = f"VALIDSIG {key.fingerprint} 2026-01-01 1 0 4 0 22 8 01 {key.fingerprint}"
+    said = f"[GNUPG:] NEWSIG\n[GNUPG:] GOODSIG 0 x\n[GNUPG:] {valid}\n"
     monkeypatch.setattr(
         "xenbump.upstream.signature.process.run", lambda argv, **_: Completed(tuple(argv), 0, said.encode(), b"")
     )

@@ -163,3 +163,12 @@ def test_nothing_but_a_refusal_is_raised(data: bytes) -> None:
 def test_every_entry_is_found(numbers: list[int], text: bool) -> None:  # noqa: FBT001
     found = index.parse(content(*({"xsa": str(number) if text else number} for number in numbers)))
     assert [entry.number for entry in found] == sorted(numbers)
+
+
+@pytest.mark.parametrize(
+    "entry", ['"xsa":1,"title":"\\ud800"', '"xsa":1,"files":[{"name":"a\\udfff"}]', '"xsa":1,"\\udc00":2']
+)
+def test_half_a_character_is_refused(entry: str) -> None:
+    assert refusal(f'[{{"xsas":[{{{entry}}}]}}]'.encode()).code == "E-XSA-INDEX"
+    whole = entry.replace("\\udfff", "").replace("\\ud800", "\\ud83d\\ude00").replace("\\udc00", "b")
+    assert len(index.parse(f'[{{"xsas":[{{{whole}}}]}}]'.encode())) == 1

@@ -206,6 +206,61 @@ def served(shelf: Shelf, httpserver: HTTPServer) -> HTTPServer:
     return httpserver
 
 
+def damaged_at_first(shelf: Shelf, httpserver: HTTPServer) -> list[str]:
+    """Serve a folder with entity tags that never change, and something else in the first reply for each file."""
+    asked: list[str] = []
+
+    def respond(request: Request) -> Response:
+        name = request.path.removeprefix("/xsa/")
+        asked.append(name)
+        if request.if_none_match.contains("tag"):
+            return Response(status=304)
+        content = (shelf.folder / name).read_bytes() if asked.count(name) > 1 else b"{}"
+        return Response(content, headers={"ETag": '"tag"'})
+
+    httpserver.expect_request(re.compile("/xsa/.*")).respond_with_handler(respond)
+    return asked
+
+
+def test_what_came_damaged_with_the_tag_of_the_whole_is_asked_for_without_a_condition(
+    shelf: Shelf, run: Run, tmp_path: Path, httpserver: HTTPServer
+) -> None:
+    """Or it would be refused until the file is another one: the server has nothing newer."""
+    (line,) = shelf.add(480, TABLE).lines
+    asked = damaged_at_first(shelf, httpserver)
+    client = Xenbits(httpserver.url_for("/xsa/"), tmp_path / "cache")
+    library = Library(client, trust_in(shelf.key), run)
+    assert [entry.number for entry in library.index()] == [480]
+    assert text_of(library).code == ""
+    with pytest.raises(Refusal) as caught:
+        library.patch(line.files[0])
+    assert caught.value.code == "E-PATCH-SHA256"
+    assert library.patch(line.files[0]) == content_of(line.files[0].name)
+    client.close()
+    assert asked == ["xsa.json"] * 2 + ["advisory-480.txt"] * 2 + [line.files[0].name] * 2
+
+
+def test_an_index_that_is_damaged_twice_is_had_in_the_next_run(
+    shelf: Shelf, run: Run, tmp_path: Path, httpserver: HTTPServer
+) -> None:
+    shelf.add(480, TABLE)
+    bad = [b"{}", b""]
+
+    def respond(request: Request) -> Response:
+        if request.if_none_match.contains("tag"):
+            return Response(status=304)
+        content = bad.pop() if bad else (shelf.folder / "xsa.json").read_bytes()
+        return Response(content, headers={"ETag": '"tag"'})
+
+    httpserver.expect_request("/xsa/xsa.json").respond_with_handler(respond)
+    client = Xenbits(httpserver.url_for("/xsa/"), tmp_path / "cache")
+    with pytest.raises(Refusal) as caught:
+        Library(client, trust_in(shelf.key), run).index()
+    assert caught.value.code == "E-XSA-INDEX"
+    assert [entry.number for entry in Library(client, trust_in(shelf.key), run).index()] == [480]
+    client.close()
+
+
 def gpgv_counted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     """Put a gpgv first on PATH that notes each call; the result counts them."""
     wrapper = folder / "bin" / "gpgv"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -162,3 +163,14 @@ def test_the_windows_of_several_branches_come_at_once_and_nothing_else(key: Sign
         project.add_commit("4.21", {"SUPPORT.md": File(statement("4.21"))}, "Shorten the support")
         assert support.windows(repository, listing, ["4.21"]) == {"4.21": found["4.21"]}
         assert support.windows(repository, repository.listing(), ["4.21"]) == {"4.21": RELEASED}
+
+
+def test_blanks_in_a_value_take_no_time() -> None:
+    began = time.process_time()
+    with pytest.raises(Refusal) as caught:
+        support.read(f"Xen-Version: a{' ' * 100_000}b".encode(), "stable-4.20")
+    assert caught.value.code == "E-SUPPORT-FORM"
+    blanks = " \t" * 50_000
+    text = statement().decode().replace("\n", f"{blanks}\r\n").replace(": ", f":{blanks}")
+    assert support.read(text.encode(), "stable-4.20") == support.read(statement(), "stable-4.20")
+    assert time.process_time() - began < 1

@@ -189,6 +189,44 @@ def test_what_is_no_patch_is_neither_in_nor_out(project: XenProject, commits: li
                 attempt([patch])
 
 
+@pytest.mark.parametrize(
+    "ended",
+    [
+        (1, "fatal: the moon is in the way"),
+        (1, "error: unable to create backing store for newly created file xen/Makefile"),
+        (1, ""),
+        (0, ""),
+    ],
+)
+def test_a_git_that_does_not_do_its_work_is_no_verdict(
+    project: XenProject,
+    commits: list[str],
+    series: list[bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    ended: tuple[int, str],
+) -> None:
+    """It would be remembered of the tree, and an advisory stand as in conflict for ever."""
+
+    def broken(argv: list[str], **more: Any) -> process.Completed:
+        if "apply" in argv:
+            return process.Completed(tuple(argv), ended[0], b"", ended[1].encode())
+        return run(argv, **more)
+
+    monkeypatch.setattr(process, "run", broken)
+    with trial.on_tree(project.path, commits[0]) as tree:
+        for work in (tree.goes_in, tree.comes_out):
+            with pytest.raises(Failure) as caught:
+                work(series)
+            assert caught.value.code == "E-GIT"
+
+
+def test_a_git_that_writes_no_index(project: XenProject, commits: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "run", lambda argv, **_: process.Completed(tuple(argv), 0, b"", b""))
+    with pytest.raises(Failure) as caught, trial.on_tree(project.path, commits[0]):
+        pass
+    assert caught.value.code == "E-OBJECT"
+
+
 def test_a_tree_that_is_not_there(project: XenProject) -> None:
     with pytest.raises(Failure) as caught, trial.on_tree(project.path, "0" * 40):
         pass

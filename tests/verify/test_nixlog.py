@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -126,3 +128,10 @@ def test_a_phase_has_its_derivation() -> None:
     found = build(written(action="result", id=7, type=104, fields=["checkPhase"]))
     assert isinstance(found[-1], Phase)
     assert nixlog.name_of(found[-1].derivation) == "xen-4.20.3"
+
+
+def test_an_error_of_many_lines_takes_no_time() -> None:
+    began = time.process_time()
+    text = "error:" + "\n" * 100_000 + "  error: the last one"
+    assert nixlog.read(written(action="msg", level=0, msg=text)) == [Message(0, text, "the last one")]
+    assert time.process_time() - began < 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tests.verify.nix_logs import NAMES, after, build, cause, events, written
@@ -127,3 +129,28 @@ def test_an_error_without_its_bare_form() -> None:
     assert after([Plain("error: cannot open connection")]).cause() == Problem("cannot open connection")
     assert after(nixlog.read(written(action="msg", level=0, msg="(use '--show-trace' …)"))).cause() is None
     assert after(nixlog.read(written(action="msg", level=1, msg="error: not one", raw_msg="x"))).cause() is None
+
+
+@pytest.mark.parametrize("piece", ["/", "dependency ", "hash mismatch in fixed-output derivation '/", "failed "])
+def test_an_error_that_repeats_itself_takes_no_time(piece: str) -> None:
+    began = time.process_time()
+    problem = after([Plain("error: " + piece * 10_000)]).cause()
+    assert problem is not None
+    assert (problem.derivation, problem.mismatch, problem.consequence) == ("", None, False)
+    assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize(
+    ("error", "derivation"),
+    [
+        ("builder for '/nix/store/a.drv' failed", "/nix/store/a.drv"),
+        ("a /b/c.drv.d and /d/e.drv!", "/d/e.drv"),
+        ("/b/a.drv/c.drv-x", "/b/a.drv"),
+        ("of '/.drv' and /a.drv", "/a.drv"),
+        ("no derivation in /a/b", ""),
+    ],
+)
+def test_the_derivation_that_an_error_names(error: str, derivation: str) -> None:
+    problem = after([Plain(f"error: {error}")]).cause()
+    assert problem is not None
+    assert problem.derivation == derivation

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,17 @@ if TYPE_CHECKING:
 
     from xenbump.errors import XenbumpError
     from xenbump.outcomes import Outcome
+
+
+# A command of the runner stands at the beginning of a line, behind blanks as well; one of its older form anywhere.
+_COMMAND = re.compile(r"(?m)^([^\S\n]*):(?=:)")
+
+
+def unheard(text: str) -> str:
+    """A text for people in which the runner of GitHub finds no command, where there is one; else as it is."""
+    if os.environ.get("GITHUB_ACTIONS") != "true":
+        return text
+    return _COMMAND.sub(r"\1: ", text).replace("##[", "## [")
 
 
 def tell(outcomes: Sequence[Outcome], command: str, status: int) -> None:

@@ -53,7 +53,7 @@ def audit(
     asked = bool(version or tag or since)
     settings = common.selected_config(options) if asked else common.loaded_config(options)
     with (
-        Journal(settings.state).run("audit") as run,
+        Journal(settings.state).run("audit", options.progress) as run,
         advisories.opened(settings, run, options.progress) as found,
     ):
         packages = () if asked else settings.selected(options.packages)
@@ -95,7 +95,7 @@ def xsa(
     settings = common.selected_config(options)
     now = datetime.now(UTC)
     with (
-        Journal(settings.state).run("xsa") as run,
+        Journal(settings.state).run("xsa", options.progress) as run,
         advisories.opened(settings, run, options.progress) as found,
     ):
         if numbers:

@@ -84,11 +84,12 @@ class Frame:
 
     def error(self, stopped: XenbumpError) -> None:
         """Explain an error on stderr."""
+        from xenbump.cli import actions
         from xenbump.report import text
 
-        sys.stderr.write("\n".join(text.error(stopped)) + "\n")
+        sys.stderr.write(actions.unheard("\n".join(text.error(stopped))) + "\n")
         if self.verbose:
-            sys.stderr.writelines(traceback.format_exception(stopped))
+            sys.stderr.write(actions.unheard("".join(traceback.format_exception(stopped))))
 
 
 def frame(
@@ -174,6 +175,7 @@ def show(options: Frame, outcomes: list[Outcome], document: msgspec.Struct, *, d
 
     Errors go to stderr, and after a failure the command to go on with.
     """
+    from xenbump.cli import actions
     from xenbump.outcomes import Planned, Stopped, Written
     from xenbump.report import documents, text
 
@@ -184,11 +186,11 @@ def show(options: Frame, outcomes: list[Outcome], document: msgspec.Struct, *, d
         if isinstance(outcome, Stopped):
             options.error(outcome.error)
         elif not options.json:
-            sys.stdout.write("\n".join(text.outcome(outcome)) + "\n")
+            sys.stdout.write(actions.unheard("\n".join(text.outcome(outcome))) + "\n")
             if diffs and isinstance(outcome, Planned | Written):
-                sys.stdout.write(coloured(text.diff(outcome.edits)))
+                sys.stdout.write(actions.unheard(coloured(text.diff(outcome.edits))))
     sys.stdout.flush()
-    sys.stderr.writelines(f"{line}\n" for line in going_on(options, outcomes))
+    sys.stderr.writelines(f"{actions.unheard(line)}\n" for line in going_on(options, outcomes))
 
 
 def fit() -> None:

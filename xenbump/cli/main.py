@@ -19,6 +19,16 @@ def _stop(number: int, _: types.FrameType | None) -> None:
     raise SystemExit(128 + number)
 
 
+def _keep_private() -> None:
+    """Let nothing that is made be for everybody to change, and no token be in the picture of a crash."""
+    import resource
+
+    # What the group may do is the person's choice: a checkout can be shared.
+    os.umask(os.umask(0o077) | 0o002)
+    _, most = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, most))
+
+
 def _settle_output() -> None:
     """Write UTF-8 whatever the locale is, as Nix files and JSON are, and no escape codes where none are wanted."""
     for stream in (sys.stdout, sys.stderr):
@@ -38,6 +48,7 @@ def main() -> None:
     from xenbump.errors import XenbumpError
 
     _settle_output()
+    _keep_private()
     signal.signal(signal.SIGTERM, _stop)
     try:
         from xenbump.cli.app import build

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from enum import StrEnum
 from pathlib import Path  # noqa: TC003 - typer reads the types at run time
@@ -122,18 +121,9 @@ def _rendered(form: Form, overview: Overview, *, author: str, repository: str) -
 
 def _write(text: str, output: Path | None) -> None:
     """Write to stdout, or to a file such that nobody ever sees half of it."""
-    import os
-
-    from xenbump.errors import Failure
+    from xenbump import durable
 
     if output is None:
         sys.stdout.write(text)
-        return
-    beside = output.with_name(f".{output.name}.{os.getpid()}")
-    try:
-        beside.write_text(text, "utf-8")
-        beside.replace(output)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            beside.unlink()
-        raise Failure("E-FILE-WRITE", f"the report cannot be written: {error.strerror}", where=str(output)) from error
+    else:
+        durable.deliver(output, text.encode(), what="the report cannot be written")

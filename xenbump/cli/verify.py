@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xenbump.cli import common
-from xenbump.errors import Failure, UsageError
+from xenbump.errors import UsageError
 
 if TYPE_CHECKING:
     from xenbump.verify.evidence import Step
@@ -45,6 +45,7 @@ def verify(
 
     Exit status 30: it does not. A step that could not be done is named with the reason.
     """
+    from xenbump import durable
     from xenbump.outcomes import Verified
     from xenbump.report import documents, verification
 
@@ -53,9 +54,9 @@ def verify(
     outcomes = common.perform(options, "verify", lambda pipeline, one: pipeline.verify(one, steps))
     found = [outcome.evidence for outcome in outcomes if isinstance(outcome, Verified)]
     if junit is not None:
-        _write(junit, verification.junit(found), "w")
+        durable.deliver(junit, verification.junit(found).encode())
     if markdown is not None:
-        _write(markdown, "\n".join(verification.markdown(one) for one in found), "a")
+        _append(markdown, "\n".join(verification.markdown(one) for one in found))
     common.show(options, outcomes, documents.verify(outcomes))
     sys.stdout.flush()
     raise typer.Exit(common.status(outcomes))
@@ -72,9 +73,11 @@ def _steps(only: str) -> tuple[Step, ...]:
     return tuple(step for step in Step if step.value in names)
 
 
-def _write(path: Path, text: str, mode: str) -> None:
+def _append(path: Path, text: str) -> None:
+    from xenbump import durable
+
     try:
-        with path.open(mode, encoding="utf-8") as file:
+        with path.open("a", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        raise Failure("E-FILE-WRITE", f"the file cannot be written: {error.strerror}", where=str(path)) from error
+        raise durable.failure(error, path, code="E-FILE-WRITE") from error

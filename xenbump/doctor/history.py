@@ -24,11 +24,13 @@ if TYPE_CHECKING:
 
 _SECONDS = 40.0
 _BUSY_SECONDS = 5.0
+_BESIDE = ("-wal", "-shm", "-journal")
 _DAY, _HOUR = 86400.0, 3600.0
 # A clock may be put right by so much without anybody noticing.
 _SLACK_SECONDS = 120.0
 
 _JOURNAL_COSTS = "no command that works on packages can begin"
+_ASIDE_COSTS = "what was published and verified before is asked for again, or done again"
 _CLOCK_COSTS = "good signatures are refused as made in the future, and embargoes end too late"
 _CHECK_COSTS = "releases and advisories since then are not seen"
 
@@ -47,6 +49,7 @@ def probes(
     path = Journal(state).path
     return (
         Probe("journal", partial(_whole, path), _SECONDS, _JOURNAL_COSTS),
+        Probe("damaged journals", partial(_aside, path), _SECONDS, _ASIDE_COSTS),
         Probe("times in the journal", partial(_times, path, now), _SECONDS, _CLOCK_COSTS),
         *(
             Probe(f"last check: {name}", partial(_last, state, name, days, now), _SECONDS, _CHECK_COSTS)
@@ -88,6 +91,16 @@ def _whole(path: Path) -> Check:
     except Failure as error:
         return lack("journal", error.what, _JOURNAL_COSTS, f"xenbump explain {error.code}", broken=True)
     return ok("journal", f"whole, {runs} runs")
+
+
+def _aside(path: Path) -> Check:
+    """Whether runs have put damaged journals aside: a disk that damages one file damages others."""
+    name = "damaged journals"
+    found = sorted(one.name for one in path.parent.glob(f"{path.name}.damaged-*") if not one.name.endswith(_BESIDE))
+    if not found:
+        return ok(name, "none was put aside")
+    said = f"{len(found)} in {path.parent}, the newest {found[-1]}; look at the disk"
+    return lack(name, said, _ASIDE_COSTS, f"rm {path}.damaged-*")
 
 
 def _times(path: Path, now: Callable[[], float]) -> Check:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import time
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from xenbump.doctor.model import Probe, lack, ok, skipped
 from xenbump.errors import UsageError, XenbumpError
 from xenbump.package import files, rewrite
 from xenbump.publish import git_identity
+from xenbump.upstream import keyring
 from xenbump.xen import trust_of
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ _CONFIG_COSTS = "no command that works on packages can begin"
 _NONE_COSTS = "only `hash`, `xsa`, `audit --version` and `image` work without one"
 _FILE_COSTS = "nothing can be checked, planned or published for it"
 _KEYS_COSTS = "no signature can be judged"
+_ENDED_COSTS = "what such a key signed is refused, and so are releases and advisories by it"
 _PUBLISH_COSTS = "`pr` and `run` cannot commit and push"
 _NAME_COSTS = "git refuses to commit, so `bump --commit`, `pr` and `run` fail"
 
@@ -65,6 +67,9 @@ def probes(config: Config) -> tuple[Probe, ...]:
 
 def _keyring(config: Config) -> Check:
     trust = trust_of(config)
+    troubles = keyring.complaints(trust.keyring, trust.fingerprints, time.time())
+    if troubles:
+        return lack("keyring", "; ".join(troubles), _ENDED_COSTS, "xenbump explain E-SIGNATURE-KEY")
     return ok("keyring", f"{len(trust.fingerprints)} pinned key{'' if len(trust.fingerprints) == 1 else 's'}")
 
 
@@ -145,7 +150,8 @@ def _identity(config: Config) -> Check:
         return ok("git identity", f"{persons['author'].name} <{persons['author'].email}>")
     what = "git has no name and e-mail address for the author of a commit"
     do = "git config --global user.name NAME && git config --global user.email ADDRESS"
-    made_up = process.run(["git", "var", "GIT_COMMITTER_IDENT"], cwd=config.folder, env=dict(os.environ), check=False)
+    argv = ["git", "var", "GIT_COMMITTER_IDENT"]
+    made_up = process.run(argv, cwd=config.folder, env=git_identity.persons_environment(), check=False)
     if made_up.status == 0:
         costs = "git makes one up from the login and the name of the machine, and it stands in every commit"
         return lack("git identity", what, costs, do)

@@ -13,6 +13,7 @@ from urllib.request import url2pathname
 
 import requests
 
+from xenbump import wire
 from xenbump.doctor.model import Probe, lack, ok, skipped
 from xenbump.errors import Failure, Refusal, XenbumpError
 from xenbump.upstream import git, release
@@ -78,6 +79,8 @@ def ask(url: str) -> Answer:
     try:
         with requests.Session() as session:
             session.trust_env = urlsplit(url).hostname not in _LOOPBACK
+            session.auth = lambda request: request  # left to itself, requests adds what a `.netrc` has for the host
+            session.mount(f"{urlsplit(url).scheme}://", wire.Adapter(seconds=_HTTP_SECONDS))
             with session.get(url, timeout=_HTTP_SECONDS, allow_redirects=False, stream=True) as reply:
                 ahead = None
                 try:

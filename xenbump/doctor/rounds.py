@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from xenbump import config as configuration
+from xenbump import durable
 from xenbump.doctor import history, machine, nix, programs, project, reach, token
 from xenbump.doctor.examination import examine
 from xenbump.errors import UsageError
@@ -68,8 +68,8 @@ def _without(env: Mapping[str, str]) -> Config:
 
 
 def _default(env: Mapping[str, str]) -> Config:
-    with tempfile.TemporaryDirectory(prefix="xenbump-doctor-") as folder:
-        empty = Path(folder) / configuration.FILE_NAME
+    with durable.scratch("doctor") as folder:
+        empty = folder / configuration.FILE_NAME
         empty.write_text('[[package]]\nname = "none"\nfile = "none"\n', "utf-8")  # one without a package is refused
         found = configuration.load(empty, env)
     return msgspec.structs.replace(found, path=Path.cwd() / configuration.FILE_NAME, packages=())

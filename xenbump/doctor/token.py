@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _SECONDS = 15.0
 _COSTS = "`pr` and `run` cannot push, nor open or update a pull request"
+_EXCESS_COSTS = "who gets hold of the token can do all of that"
 _UNKNOWN = {
     "E-TOKEN-REJECTED": "export XENBUMP_GITHUB_TOKEN=…  # a new one: the old one has ended or was revoked",
     "E-TOKEN-RIGHTS": "give the token read and write access to contents and pull requests",
@@ -68,14 +69,24 @@ def _rights(config: Config) -> Check:
             github_rights.of(config, settings.repository, timeout=_SECONDS)
     except UsageError as error:
         return lack(name, error.what, _COSTS, _UNKNOWN.get(error.code, f"xenbump explain {error.code}"), broken=True)
+    return _granted(name, rights, target, config)
+
+
+def _granted(name: str, rights: github_rights.Rights, target: str, config: Config) -> Check:
+    """What is to be said of the rights that GitHub tells of."""
     if not rights.suffices:
         had = ", ".join(sorted(rights.scopes or ())) or "none"
         wanted = "repo" if rights.private else "public_repo"
         do = f"give the token the scope {wanted}: https://github.com/settings/tokens"
         return lack(name, f"the token's scopes do not let it write to {target}: {had}", _COSTS, do, broken=True)
     if not rights.push:
-        do = f"ask for write access to {target}" if settings.fork else 'set [github] fork = "ME/NAME"'
+        do = f"ask for write access to {target}" if config.github.fork else 'set [github] fork = "ME/NAME"'
         return lack(name, f"the account may not push to {target}", _COSTS, do, broken=True)
+    if rights.excess:
+        what = f"may push to {target}, and the token may do more than that needs: {', '.join(rights.excess)}"
+        wanted = "repo" if rights.private else "public_repo"
+        do = f"make a token with the scope {wanted} alone: https://github.com/settings/tokens"
+        return lack(name, what, _EXCESS_COSTS, do)
     if rights.scopes is None and config.app is None:
         return ok(name, f"the account may push to {target}; GitHub does not tell what a token without scopes may")
     return ok(name, f"may push to {target}")

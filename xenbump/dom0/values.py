@@ -31,13 +31,13 @@ def text(source: Document, name: str, default: str | None = None) -> str:
     value = _get(source, name, default)
     if not isinstance(value, str):
         raise _unlike(name, "a text", value)
-    return value
+    return _whole_characters(value)
 
 
 def number(source: Document, name: str, default: float | None = None) -> float:
     """The finite number of this name that is not negative."""
     value = _get(source, name, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value) or value < 0:
         raise _unlike(name, "a number from 0 up", value)
     return value
 
@@ -72,7 +72,7 @@ def texts(source: Document, name: str, default: tuple[str, ...] | None = None) -
     for item in value:
         if not isinstance(item, str):
             raise _unlike(name, "a list of texts", item)
-    return value
+    return tuple(map(_whole_characters, value))
 
 
 def one_of(source: Document, name: str, choices: tuple[str, ...]) -> str:
@@ -88,6 +88,18 @@ def _get(source: Document, name: str, default: Any) -> Any:
     if value is None:
         raise ValueError(f"`{name}` is missing")
     return value
+
+
+def _whole_characters(value: str) -> str:
+    """A text that UTF-8 can hold: JSON can escape half of a character, which nothing could keep."""
+    return value.encode("utf-8", "replace").decode()
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # JSON's whole numbers have no limit, and this one is beyond all floating-point numbers
+        return False
 
 
 def _unlike(name: str, expected: str, value: object) -> ValueError:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from xenbump.errors import Refusal
-from xenbump.hashes.objects import DIRECTORY, SUBMODULE, SYMLINK
+from xenbump.hashes.objects import DIRECTORY, SUBMODULE, SYMLINK, Walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +44,7 @@ def substitutions(objects: Objects, commit: Commit) -> dict[bytes, bytes]:
         Refusal: E-TREE-ATTRIBUTE for an attribute whose effect is not known here, E-TREE-PLACEHOLDER for a `$Format:…$`
             with a placeholder that is not a fact of the commit alone.
     """
-    files = dict(_files(objects, commit.tree, b""))
+    files = dict(_files(objects, commit.tree, b"", Walk()))
     patterns = list(_substituted(objects, files))
     replaced: dict[bytes, bytes] = {}
     for path, entry in files.items():
@@ -64,7 +64,7 @@ def refuse_conversions(objects: Objects, commit: Commit) -> None:
     Raises:
         Refusal: E-TREE-ATTRIBUTE.
     """
-    for path, entry in _files(objects, commit.tree, b""):
+    for path, entry in _files(objects, commit.tree, b"", Walk()):
         if path.rpartition(b"/")[2] == _ATTRIBUTES:
             for words, place in _rules(objects, path, entry):
                 for attribute in words[1:]:
@@ -72,10 +72,11 @@ def refuse_conversions(objects: Objects, commit: Commit) -> None:
                         _refuse_change(attribute, place)
 
 
-def _files(objects: Objects, tree: str, prefix: bytes) -> Iterator[tuple[bytes, TreeEntry]]:
+def _files(objects: Objects, tree: str, prefix: bytes, walk: Walk) -> Iterator[tuple[bytes, TreeEntry]]:
     for entry in objects.tree(tree):
+        walk.entry(prefix + entry.name)
         if entry.mode == DIRECTORY:
-            yield from _files(objects, entry.oid, prefix + entry.name + b"/")
+            yield from _files(objects, entry.oid, prefix + entry.name + b"/", walk)
         elif entry.mode != SUBMODULE:
             yield prefix + entry.name, entry
 

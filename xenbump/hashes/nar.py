@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol
 
 from xenbump.errors import Refusal
-from xenbump.hashes.objects import DIRECTORY, EXECUTABLE, SUBMODULE, SYMLINK, Blob
+from xenbump.hashes.objects import DIRECTORY, EXECUTABLE, SUBMODULE, SYMLINK, Blob, Walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -82,12 +82,12 @@ def tree_hash(
         The digest, 32 bytes.
 
     Raises:
-        Refusal: a tree that git itself would not write.
+        Refusal: a tree that git itself would not write; E-TREE-SIZE where it is larger than any that is expected.
         Failure: an object is missing or altered.
     """
     digest = hashlib.sha256()
     digest.update(_MAGIC)
-    _Writer(objects, digest.update, replaced or {}, submodules).folder(tree, b"")
+    _Writer(objects, digest.update, replaced or {}, submodules, Walk()).folder(tree, b"")
     return digest.digest()
 
 
@@ -100,7 +100,9 @@ class _Writer:
         sink: Callable[[bytes], None],
         replaced: Mapping[bytes, bytes],
         submodules: Submodules | None,
+        walk: Walk,
     ) -> None:
+        self._walk = walk
         self._objects = objects
         self._sink = sink
         self._replaced = replaced
@@ -111,6 +113,7 @@ class _Writer:
         sink(_FOLDER)
         # Git sorts a folder as if its name ended in a slash; NAR sorts the bare names.
         for entry in sorted(self._objects.tree(tree), key=_BY_NAME):
+            self._walk.entry(path + entry.name)
             sink(_ENTRY + _string(entry.name) + _NODE)
             self._node(entry, path + entry.name)
             sink(_CLOSE)
@@ -129,6 +132,7 @@ class _Writer:
             return
         new = self._replaced.get(path)
         blob = self._objects.blob(entry.oid) if new is None else Blob(len(new), (new,))
+        self._walk.content(blob.size, path)
         if entry.mode == SYMLINK:
             sink(_LINK)
         else:
@@ -142,7 +146,7 @@ class _Writer:
         if self._submodules is not None:
             with self._submodules(path, entry.oid) as found:
                 if found is not None:
-                    _Writer(found.objects, self._sink, {}, found.submodules).folder(found.tree, b"")
+                    _Writer(found.objects, self._sink, {}, found.submodules, self._walk).folder(found.tree, b"")
                     return
         # Both fetchers leave the folder of a submodule empty unless they are asked for it.
         self._sink(_FOLDER + _CLOSE)

@@ -24,6 +24,12 @@ SYMLINK = 0o120000
 SUBMODULE = 0o160000
 _MODES = frozenset({DIRECTORY, REGULAR, REGULAR_GROUP_WRITABLE, EXECUTABLE, SYMLINK, SUBMODULE})
 _OID_BYTES = 20
+# Of a tree as a whole: folders that name one another many times make billions of files of a few objects. Linux, which
+# is larger than all that is read here, has a hundred thousand entries, and 1.5 GB.
+_MOST_ENTRIES = 1_000_000
+_MOST_BYTES = 8_000_000_000
+_DEEPEST = 100
+_LONGEST_PATH = 80  # characters in an error
 
 _OID = re.compile(rb"[0-9a-f]{40}")
 _PERSON = re.compile(rb"(?P<name>.*) <(?P<email>[^<>\n]*)> (?P<seconds>\d+) (?P<zone>[+-]\d{4})")
@@ -60,6 +66,41 @@ class Blob:
 
     size: int
     chunks: Iterable[bytes]
+
+
+class Walk:
+    """Counts what is met of a tree while it is walked, so that the walk ends."""
+
+    def __init__(self) -> None:
+        self._entries = 0
+        self._bytes = 0
+
+    def entry(self, path: bytes) -> None:
+        """Count an entry by its path from the root.
+
+        Raises:
+            Refusal: E-TREE-SIZE where there are too many, or it lies too deep.
+        """
+        self._entries += 1
+        if self._entries > _MOST_ENTRIES:
+            raise _too_large(f"the tree has more than {_MOST_ENTRIES} entries", path)
+        if path.count(b"/") > _DEEPEST:
+            raise _too_large(f"the tree has more than {_DEEPEST} folders in one another", path)
+
+    def content(self, size: int, path: bytes) -> None:
+        """Count the bytes of a file.
+
+        Raises:
+            Refusal: E-TREE-SIZE where there are too many.
+        """
+        self._bytes += size
+        if self._bytes > _MOST_BYTES:
+            raise _too_large(f"the files of the tree have more than {_MOST_BYTES} bytes", path)
+
+
+def _too_large(what: str, path: bytes) -> Refusal:
+    shown = path.decode("utf-8", "replace")
+    return Refusal("E-TREE-SIZE", what, where=shown if len(shown) <= _LONGEST_PATH else f"{shown[:_LONGEST_PATH]}…")
 
 
 class Objects(Protocol):

@@ -219,7 +219,8 @@ def _name(line: bytes, number: int) -> tuple[bytes, bytes]:
         raise Refusal("E-PATCH-PATH", f"{way}: {name.decode('ascii', 'backslashreplace')!r}", where=f"line {number}")
     if not PLAIN.fullmatch(name):
         raise form("a file's name is quoted or has a character that shells and tools read in their own ways", number)
-    if not all(name.split(b"/")) or b"/./" in name:
+    parts = name.split(b"/")
+    if not all(parts) or b"." in parts[1:]:
         raise form("a file's path has an empty component or is not in its shortest form", number)
     return name, rest
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from xenbump import config
-from xenbump.errors import Failure, UsageError
+from xenbump import config, durable
+from xenbump.errors import UsageError
 from xenbump.init import finding, origin, wording
 
 if TYPE_CHECKING:
@@ -64,17 +63,9 @@ def start(folder: Path, progress: Callable[[str], None], *, force: bool = False)
 
 def _write(path: Path, text: str, *, force: bool) -> None:
     """Put the file there; without force one that has come in the meantime stays."""
-    temporary = path.with_name(f".{path.name}.new")
     try:
-        if not force:
-            with path.open("x", encoding="utf-8") as file:
-                file.write(text)
-            return
-        temporary.write_text(text, "utf-8")
-        temporary.replace(path)
+        durable.put(path, text.encode(), fresh=not force)
     except FileExistsError as error:
         raise UsageError("E-INIT-EXISTS", "the file is there already", where=str(path)) from error
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise Failure("E-FILE-WRITE", f"the file cannot be written: {error.strerror}", where=str(path)) from error
+        raise durable.failure(error, path, code="E-FILE-WRITE") from error

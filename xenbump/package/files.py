@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import stat
-import tempfile
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from xenbump import process
+from xenbump import durable, process
 from xenbump.errors import Failure, Refusal, UsageError, XenbumpError
 
 if TYPE_CHECKING:
@@ -77,40 +75,25 @@ def write(path: Path, edit: Edit) -> None:
 
     Raises:
         Refusal: E-FILE-CHANGED when the file is not as it was read.
-        Failure: E-FILE-WRITE when it cannot be written; the old file is still there then, and whole.
+        Failure: E-FILE-WRITE when it cannot be written, E-DISK when the disk is full; the old file is still there then,
+            and whole.
     """
     link, path = path, path.resolve()
     refuse_changed(path, edit)
-    temporary = None
     try:
         if edit.after is None:
             # Where it is a link, others may use what it leads to.
-            link.unlink()
+            durable.remove(link)
             _remove_empty(link.parent)
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = file.name
-            file.write(edit.after)
-            file.flush()
-            os.fsync(file.fileno())
-        if edit.before is None:
-            os.chmod(temporary, 0o666 & ~_umask())  # noqa: PTH101 - the name of a file that is to be a Path later
-        else:
-            shutil.copymode(path, temporary)
-            _copy_owner(path, temporary)
-        os.replace(temporary, path)  # noqa: PTH105 - the source is a name, not a Path
-        temporary = None
+        _make(path.parent)
+        durable.put(path, edit.after)
     except OSError as error:
-        raise Failure("E-FILE-WRITE", f"the file cannot be written: {error.strerror}", where=str(path)) from error
-    finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)  # noqa: PTH108
+        raise durable.failure(error, path, code="E-FILE-WRITE") from error
 
 
 def write_all(folder: Path, edits: Sequence[Edit]) -> None:
-    """Write edits, all of them or none.
+    """Write edits, all of them or none, unless this process is killed: `unfinished.Record` is for that.
 
     Args:
         folder: the folder that their paths start from.
@@ -120,13 +103,16 @@ def write_all(folder: Path, edits: Sequence[Edit]) -> None:
         Refusal, Failure, UsageError: as `write`; what had been written by then is put back.
     """
     refuse_all_changed(folder, edits)
-    done: list[Edit] = []
+    for place in {(folder / edit.file).resolve().parent for edit in edits}:
+        durable.sweep(place)
+    begun: list[Edit] = []
     try:
         for edit in edits:
+            begun.append(edit)
             write(folder / edit.file, edit)
-            done.append(edit)
     except BaseException:
-        for edit in reversed(done):
+        # The last one may be there, too: it is when what failed came behind the rename.
+        for edit in reversed(begun):
             with contextlib.suppress(XenbumpError):
                 write(folder / edit.file, replace(edit, before=edit.after, after=edit.before))
         raise
@@ -165,11 +151,12 @@ def _remove_empty(folder: Path) -> None:
         _remove_empty(folder.parent)
 
 
-def _umask() -> int:
-    """The mask for new files, which can only be read by setting it."""
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
+def _make(folder: Path) -> None:
+    """Make a folder and those above it that are missing, for good."""
+    if not folder.is_dir():
+        _make(folder.parent)
+        folder.mkdir(exist_ok=True)
+        durable.settle(folder.parent)
 
 
 class Around:
@@ -203,16 +190,11 @@ class Around:
             return ()
 
     def _inside(self, name: str) -> Path | None:
-        path = (self._folder / name).resolve()
+        try:
+            path = (self._folder / name).resolve()
+        except (OSError, RuntimeError):  # links that lead to one another
+            return None
         return path if path.is_relative_to(self._root) else None
-
-
-def _copy_owner(path: Path, temporary: str) -> None:
-    """Give the new file the owner of the old one, where this account may: root must not take a file over."""
-    facts = path.stat()
-    if (facts.st_uid, facts.st_gid) != (os.geteuid(), os.getegid()):
-        with contextlib.suppress(OSError):
-            os.chown(temporary, facts.st_uid, facts.st_gid)
 
 
 def nix_parses(edit: Edit) -> bool:

@@ -6,12 +6,13 @@ current branch stay as they are, and it makes no difference whether the checkout
 
 from __future__ import annotations
 
-import tempfile
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xenbump.errors import Refusal, UsageError, XenbumpError
+from xenbump import durable
+from xenbump.errors import Failure, Refusal, UsageError, XenbumpError
 from xenbump.publish import message
 from xenbump.publish.git_calls import Repository, as_name
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 # A branch of ours has one commit; one with more than this is not looked through.
 _MOST_COMMITS = 50
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,30 @@ class Checkout(Repository):
         """The tracked files with changes that are not committed, staged or not, as paths from the root."""
         listed = self._git("status", "--porcelain=v1", "-z", "--untracked-files=no", "--no-renames", "--", *only)
         return tuple(entry[3:] for entry in listed.split("\0") if entry)
+
+    @property
+    def git_folder(self) -> Path:
+        """The git folder of this working tree."""
+        return Path(self._repo.git_dir)
+
+    def has_just(self, names: tuple[str, ...]) -> bool:
+        """Whether the last commit has these files just as they are in the working tree, and lacks those that lack."""
+        listed = self._git(
+            "status",
+            "--porcelain=v1",
+            "-z",
+            "--untracked-files=all",
+            "--ignored=matching",
+            "--no-renames",
+            "--",
+            *names,
+        )
+        return not listed
+
+    def unstage(self, names: tuple[str, ...]) -> None:
+        """Let the index have no more of files that are gone, where a commit that was killed had begun to add them."""
+        if names:
+            self._git("rm", "--cached", "--quiet", "--ignore-unmatch", "--", *names)
 
     def refuse_changes(self, allowed: Mapping[str, bytes | None], *, only: tuple[str, ...] = ()) -> None:
         """Refuse a checkout with changes that are not committed.
@@ -168,8 +194,8 @@ class Checkout(Repository):
 
     def write_out(self, tree: str, folder: Path) -> None:
         """Write the files of a tree into a folder, as a checkout of it would have them; ours stays as it is."""
-        with tempfile.TemporaryDirectory() as place:
-            index = {"GIT_INDEX_FILE": str(Path(place) / "index")}
+        with durable.scratch("index") as place:
+            index = {"GIT_INDEX_FILE": str(place / "index")}
             self._talk("read-tree", tree, env=index)
             # Where the checkout is sparse, what lies outside it is written all the same.
             self._talk("checkout-index", "--all", "--ignore-skip-worktree-bits", f"--prefix={folder}/", env=index)
@@ -209,7 +235,7 @@ class Checkout(Repository):
 
     def remote_tip(self, remote: str, branch: str, token: str) -> str | None:
         """The commit that a remote's branch is at; None when the remote has no such branch."""
-        listed = self._talk("ls-remote", remote, f"refs/heads/{branch}", remote=remote, token=token)
+        listed = self._talk("ls-remote", "--", remote, f"refs/heads/{branch}", remote=remote, token=token)
         return listed.split()[0].decode() if listed else None
 
     def bring(self, remote: str, branch: str, tip: str, token: str) -> None:
@@ -288,7 +314,7 @@ class Checkout(Repository):
             "--no-recurse-submodules",
             *depth,
         )
-        self._talk(*fetch, remote, what, remote=remote, token=token)
+        self._talk(*fetch, "--", remote, what, remote=remote, token=token)
 
     def _is_shallow(self) -> bool:
         return self._git("rev-parse", "--is-shallow-repository") == "true"
@@ -318,9 +344,12 @@ class Checkout(Repository):
             Refusal: E-BRANCH-MOVED when the branch is at something else by now.
             XenbumpError: the push failed, and why.
         """
+        if not _COMMIT.fullmatch(commit):
+            # With nothing before the colon, git would delete the branch.
+            raise Failure("E-GIT", f"{commit[:80]!r} is not the name of a commit", where=self._where)
         self._talk(
             "push", "--quiet", "--no-verify", "--no-follow-tags", "--recurse-submodules=no",
-            f"--force-with-lease=refs/heads/{branch}:{expected or ''}", remote, f"{commit}:refs/heads/{branch}",
+            f"--force-with-lease=refs/heads/{branch}:{expected or ''}", "--", remote, f"{commit}:refs/heads/{branch}",
             remote=remote, token=token,
         )  # fmt: skip
 

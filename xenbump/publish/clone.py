@@ -27,6 +27,7 @@ from xenbump.errors import Failure, UsageError, XenbumpError
 from xenbump.locks import locked
 from xenbump.publish.access import Access
 from xenbump.publish.git_calls import authorisation
+from xenbump.publish.git_identity import persons_environment
 from xenbump.publish.paths import in_repository
 from xenbump.upstream.git import check_address, explained, is_path
 
@@ -57,11 +58,6 @@ _SETTINGS = {
     "submodule.recurse": "false",
     "advice.detachedHead": "false",
 }
-# What would lead git to another repository than the one it is started for.
-_ELSEWHERE = frozenset({
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_DIR", "GIT_INDEX_FILE", "GIT_NAMESPACE",
-    "GIT_OBJECT_DIRECTORY", "GIT_SHALLOW_FILE", "GIT_WORK_TREE",
-})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,14 +258,13 @@ class _Clone:
         """Run git in a checkout; its output."""
         origin = self.remotes["origin"]
         settings = [word for key, value in _SETTINGS.items() for word in ("-c", f"{key}={value}")]
-        inherited = {key: value for key, value in os.environ.items() if key not in _ELSEWHERE}
         quiet = {"LC_ALL": "C.UTF-8", "LANGUAGE": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "true"}
         # Where its own is damaged, no repository further up is taken.
         here = {"GIT_CEILING_DIRECTORIES": str(root.parent)}
         done = process.run(
             ["git", *settings, *arguments],
             cwd=root,
-            env={**inherited, **quiet, **here, **authorisation(origin, self.token)},
+            env={**persons_environment(), **quiet, **here, **authorisation(origin, self.token)},
             stdin=stdin,
             timeout=_FETCH_SECONDS,
             check=False,

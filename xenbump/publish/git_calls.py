@@ -1,28 +1,35 @@
 """How git is started in a person's checkout: its environment, the token, and what its complaints mean.
 
-Git runs here with the person's own configuration, because name, address and credentials are theirs: what only reads or
-writes objects through GitPython, what talks to a server or runs hooks through `xenbump.process`, which ends it with its
-children on a time limit or an interrupt.
+Git runs here with the person's own configuration, because name, address and credentials are theirs, and so do the
+hooks, filters and helpers that it names. What they get of the environment is a list: no token or key that stands there
+for xenbump or for another program, nothing that leads git to another repository or puts code into programs. GitPython
+finds the checkout; `xenbump.process` runs git, and ends it with its children on a time limit or an interrupt.
 """
 
 from __future__ import annotations
 
 import base64
-import contextlib
 import os
 import re
-import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from xenbump import process
-from xenbump.errors import Failure, Refusal, UsageError, XenbumpError
+from xenbump.errors import Refusal, UsageError, XenbumpError
+from xenbump.publish.git_identity import persons_environment
 from xenbump.upstream.git import explained
 
-# Where git is missing, GitPython is to say so when it is used, not when it is imported.
-os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-import git
+# GitPython starts `git version` when it is imported, by itself: that is to have no more of the environment than other
+# programs. Where git is missing, it is to say so when it is used, not when it is imported.
+_ALL = dict(os.environ)
+os.environ.clear()
+os.environ.update(process.environment({"GIT_PYTHON_REFRESH": "quiet"}))
+try:
+    import git
+finally:
+    os.environ.clear()
+    os.environ.update(_ALL)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,6 +37,9 @@ if TYPE_CHECKING:
 _PUSH_SECONDS = 600.0
 # Nothing at all for this long is a server that hangs; git's own servers send something every few seconds.
 _SILENT_SECONDS = 60
+# What goes on when xenbump was killed, and may not be followed by a tidying up that holds a lock for minutes.
+_HOLDING = frozenset({"commit", "push"})
+_UNTIDIED = ("-c", "gc.auto=0", "-c", "maintenance.auto=false")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -53,7 +63,6 @@ class Repository:
         self.root = Path(self._repo.working_tree_dir).resolve()
         # Prompts would hang a run that nobody watches; messages are read, so they must be in one language.
         self._env = {"LC_ALL": "C.UTF-8", "LANGUAGE": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
-        self._repo.git.update_environment(**self._env)
         self._where = str(self.root)
         self._kept: Sequence[int] = ()
 
@@ -62,9 +71,10 @@ class Repository:
         self._repo.close()
 
     def keep(self, *files: int) -> None:
-        """Let a push hold these open files, too: it goes on when xenbump was killed, and holds the lock until its end.
+        """Let a push and a commit hold these open files, too: each goes on when xenbump was killed, and holds the lock.
 
-        Nothing else gets them: what git begins behind a fetch, to tidy up, can last for minutes.
+        Nothing else gets them: what git begins behind a fetch, to tidy up, can last for
+        minutes.
         """
         self._kept = files
 
@@ -73,24 +83,9 @@ class Repository:
         # Behind it stands what a partial clone filters.
         return dict(re.findall(r"^([^\t\n]+)\t(.*) \(fetch\)(?: \[.*\])?$", self._git("remote", "-v"), re.MULTILINE))
 
-    def _git(self, *arguments: str, istream: bytes | None = None, **options: Any) -> str:
+    def _git(self, *arguments: str, istream: bytes = b"") -> str:
         """Run git in the checkout and give its output, without the last line break."""
-        with contextlib.ExitStack() as stack:
-            if istream is not None:
-                # GitPython hands it to the program itself, so it must be a real file.
-                file = stack.enter_context(tempfile.TemporaryFile())
-                file.write(istream)
-                file.seek(0)
-                options["istream"] = file
-            command = getattr(self._repo.git, arguments[0].replace("-", "_"))
-            try:
-                return str(command(*arguments[1:], **options))
-            except git.GitCommandNotFound as error:
-                raise Failure("E-PROGRAM-MISSING", "the program `git` is needed and was not found on PATH") from error
-            except git.GitCommandError as error:
-                status = error.status if isinstance(error.status, int) else 1
-                stderr = str(error.stderr).strip().removeprefix("stderr: ").strip("'")
-                raise _meaning(stderr, status, arguments[0], self._where) from error
+        return self._run(arguments, {}, istream, self._where).decode("utf-8", "surrogateescape").removesuffix("\n")
 
     def _talk(
         self,
@@ -108,19 +103,29 @@ class Repository:
             token: what the remote is to get.
             stdin: what it reads.
             env: variables beside the usual ones.
+
+        Raises:
+            UsageError: E-REMOTE for a remote that git would take for an option.
+            XenbumpError: what git came to.
         """
+        if remote.startswith("-"):
+            raise UsageError("E-REMOTE", f"{remote!r} is no name of a remote", where=self._where)
         url = self._remotes().get(remote, "") if remote else ""
+        more = {**authorisation(url, token), **(env or {})}
+        return self._run(arguments, more, stdin, without_secret(url) or self._where)
+
+    def _run(self, arguments: Sequence[str], env: Mapping[str, str], stdin: bytes, where: str) -> bytes:
+        holds = arguments[0] in _HOLDING
         done = process.run(
-            ["git", "-C", str(self.root), *arguments],
-            env={**os.environ, **self._env, **authorisation(url, token), **(env or {})},
+            ["git", "-C", str(self.root), *(_UNTIDIED if holds else ()), *arguments],
+            env={**persons_environment(), **self._env, **env},
             stdin=stdin,
             timeout=_PUSH_SECONDS,
             check=False,
-            keep=self._kept if arguments[0] == "push" else (),
+            keep=self._kept if holds else (),
         )
         if done.status != 0:
-            stderr = done.stderr.decode("utf-8", "replace").strip()
-            raise _meaning(stderr, done.status, arguments[0], without_secret(url) or self._where)
+            raise _meaning(done.stderr.decode("utf-8", "replace").strip(), done.status, arguments[0], where)
         return done.stdout
 
 
@@ -136,12 +141,17 @@ def authorisation(url: str, token: str) -> dict[str, str]:
         secret = base64.b64encode(f"x-access-token:{token}".encode()).decode()
         key = f"http.{parts.scheme}://{parts.netloc.rpartition('@')[2]}/.extraHeader"
         settings += [
+            # A hook would find the token in its environment.
+            ("core.hooksPath", os.devnull),
             # Git would send the header to wherever a redirect leads.
             ("http.followRedirects", "false"),
             # An empty value takes back what was set before: a header of the checkout's own would be sent beside ours.
             (key, ""),
             (key, f"Authorization: Basic {secret}"),
         ]
+        if parts.scheme == "http":
+            # A proxy would read it: git asks one for the loopback interface, too, unless it is told not to.
+            settings.append((f"{key.removesuffix('extraHeader')}proxy", ""))
     # Behind what the environment has already: that may be where a name and an address come from.
     given = os.environ.get("GIT_CONFIG_COUNT", "")
     first = int(given) if given.isdecimal() else 0

@@ -1,4 +1,4 @@
-"""Who git is configured to make commits as, for a place where git makes none."""
+"""The person whose git it is: the environment that it gets, and who it is configured to make commits as."""
 
 from __future__ import annotations
 
@@ -14,6 +14,23 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _IDENTITY = re.compile(r"(?P<name>.+) <(?P<email>[^<>]+)> \d+ [+-]\d{4}")
+
+# Handed on besides what every program gets: where the person's configuration, keys and helpers are, who commits, how
+# ssh and TLS are to be used, and how helpers reach a desktop. Not GIT_SSL_NO_VERIFY, and no variable that has a trace
+# of git written with passwords in it.
+_HANDED_ON = re.compile(
+    r"XDG_\w+|EMAIL|TZ|LANG|GNUPGHOME|GPG_TTY|GPG_AGENT_INFO|SSH_AGENT_PID|SSH_ASKPASS|SSH_ASKPASS_REQUIRE|KRB5\w*"
+    r"|DISPLAY|WAYLAND_DISPLAY|XAUTHORITY|DBUS_SESSION_BUS_ADDRESS|NIX_PATH|NIX_PROFILES|LOCALE_ARCHIVE"
+    r"|GIT_(AUTHOR|COMMITTER)_(NAME|EMAIL|DATE)|GIT_CONFIG_(GLOBAL|SYSTEM|NOSYSTEM|PARAMETERS|COUNT|KEY_\d+|VALUE_\d+)"
+    r"|GIT_ASKPASS|GIT_SSH|GIT_SSH_COMMAND|GIT_SSH_VARIANT|GIT_SSL_(CAINFO|CAPATH|CERT|KEY|CERT_PASSWORD_PROTECTED)"
+    r"|GIT_PROXY_COMMAND|GIT_PROXY_SSL_\w+|GIT_HTTP_PROXY_AUTHMETHOD|GIT_ATTR_NOSYSTEM|GIT_ALLOW_PROTOCOL"
+    r"|GIT_CEILING_DIRECTORIES|GIT_DISCOVERY_ACROSS_FILESYSTEM"
+)
+
+
+def persons_environment() -> dict[str, str]:
+    """The variables for a git that is to work as the person's own does, besides those that every program gets."""
+    return {name: value for name, value in os.environ.items() if _HANDED_ON.fullmatch(name)}
 
 
 def configured(folder: Path) -> dict[str, Person]:
@@ -38,7 +55,7 @@ def _person(role: str, folder: Path) -> Person | None:
         done = process.run(
             ["git", "-c", "user.useConfigOnly=true", "var", f"GIT_{role}_IDENT"],
             cwd=folder if folder.is_dir() else None,
-            env=dict(os.environ),
+            env=persons_environment(),
             check=False,
         )
     except Failure as error:

@@ -15,14 +15,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import msgspec
 import requests
 from github import Auth
-from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
+from xenbump import wire
 from xenbump.errors import Failure, UsageError, XenbumpError
 from xenbump.publish import github_errors, github_limits
 
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from xenbump.config import App
 
 _TIMEOUT_SECONDS = 30
+# A reply as a whole, which is an object of a few kilobytes.
+_REPLY_SECONDS = 60.0
+_REPLY_BYTES = 1_000_000
 _HOUR_SECONDS = 3600.0
 # A token is renewed so long before it ends: longer than a push or one request with its repeats takes.
 _SPARE_SECONDS = 600.0
@@ -139,7 +142,8 @@ class Installations:
         failed: XenbumpError | KeyboardInterrupt
         try:
             with requests.Session() as session:
-                session.mount(self._url, HTTPAdapter(max_retries=_RETRY))
+                session.trust_env = urlsplit(self._url).scheme == "https"  # without, a token stays on this machine
+                session.mount(self._url, wire.Adapter(seconds=_REPLY_SECONDS, most=_REPLY_BYTES, max_retries=_RETRY))
                 response = session.request(
                     method,
                     self._url + path,

@@ -14,6 +14,7 @@ import requests
 import urllib3
 
 from xenbump.errors import Failure, Refusal, UsageError, XenbumpError
+from xenbump.wire import TooLargeError
 
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND, INVALID, LIMITED, SERVER = 401, 403, 404, 422, 429, 500
 _MOVED = frozenset({301, 302, 303, 307, 308})
@@ -81,6 +82,8 @@ def of_network(error: Exception, doing: str, where: str, seconds: float) -> Xenb
     if isinstance(error, RedirectedError):
         place = str(error)[:_LONGEST_WORD]
         return Refusal("E-REDIRECT", f"could not {doing}: the server sends us to {place!r}", where=where)
+    if isinstance(error, TooLargeError):
+        return Failure("E-GITHUB", f"could not {doing}: {error}", where=where)
     late = isinstance(error, requests.Timeout) or "timed out" in str(error)
     what = f"no answer in {seconds:g} seconds" if late else "the server cannot be reached"
     return Failure("E-NETWORK", f"could not {doing}: {what} ({type(error).__name__})", where=where)

@@ -185,8 +185,10 @@ def lines(text: str | None) -> str:
 
 
 def read(data: Any, form: type[_T]) -> _T | None:
-    """A value of a reply in its form; None: it has another one."""
+    """A value of a reply in its form; None: it has another one, or a text with half of a character in it."""
     try:
-        return msgspec.convert(data, form)
-    except msgspec.MsgspecError:
+        found = msgspec.convert(data, form)
+        msgspec.json.encode(found)
+    except (msgspec.MsgspecError, UnicodeEncodeError):
         return None
+    return found

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import requests
 import urllib3
 from github import Auth, Github, GithubException
+from github.Requester import HTTPRequestsConnectionClass, HTTPSRequestsConnectionClass
 
+from xenbump import wire
 from xenbump.errors import Failure, XenbumpError
 from xenbump.publish import github_errors, github_limits
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 PAGE = 100
 # Where a list has more pages than these, it is not what was asked for.
 _MOST_PAGES = 50
+_REPLY_SECONDS, _REPLY_BYTES = 90.0, 24_000_000  # of a reply as a whole
 # So long is waited for limits, by one client, in all.
 _PATIENCE_SECONDS = 900.0
 _MOST_LIMITS = 5
@@ -103,6 +106,28 @@ class _Now(Auth.Auth):
         return "Bearer (token removed)"
 
 
+class _Plain(HTTPRequestsConnectionClass):
+    """PyGithub's connection over HTTP, with limits for replies."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        # Without encryption a token goes to this machine alone, and so to no proxy.
+        self.session.trust_env = False
+        self.session.mount("http://", _limits(self.retry))
+
+
+class _Encrypted(HTTPSRequestsConnectionClass):
+    """The same over HTTPS."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.session.mount("https://", _limits(self.retry))
+
+
+def _limits(retry: Any) -> wire.Adapter:
+    return wire.Adapter(seconds=_REPLY_SECONDS, most=_REPLY_BYTES, max_retries=retry)
+
+
 class Requests:
     """Sends requests to one API in the name of one account.
 
@@ -137,9 +162,11 @@ class Requests:
         self._now = now
         self._patience = _PATIENCE_SECONDS
 
+        kind = _Encrypted if url.startswith("https:") else _Plain
+
         def client(give: Callable[[], str]) -> Github:
             # PyGithub's pauses between requests are left out: a run makes less than thirty.
-            return Github(
+            made = Github(
                 base_url=url,
                 auth=_Now(give),
                 retry=retry,
@@ -147,6 +174,9 @@ class Requests:
                 seconds_between_requests=0,
                 seconds_between_writes=0,
             )
+            # PyGithub has a way to choose them only for all of its clients, and then each makes a new one per request.
+            made.requester._Requester__connectionClass = kind  # type: ignore[attr-defined]  # noqa: SLF001
+            return made
 
         self._reader = client(tokens.read)
         self._writer = client(tokens.write)

@@ -7,6 +7,7 @@ permissions a fine-grained token has, GitHub tells nowhere.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from urllib.parse import quote, urlsplit
 
 import requests
 
+from xenbump import wire
 from xenbump.errors import UsageError
 from xenbump.publish import github_errors
 from xenbump.publish.access import Access
@@ -24,8 +26,11 @@ if TYPE_CHECKING:
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _FINE = 200
+_REPLY_SECONDS, _REPLY_BYTES = 60.0, 1_000_000
 # Either lets a classic token push and open pull requests in a public repository.
 ENOUGH = frozenset({"repo", "public_repo"})
+# What lets a stolen token do much that no pull request needs: administer, delete, write elsewhere, change workflows.
+_TOO_MUCH = re.compile(r"(admin|write|delete|manage_\w+):.+|delete_repo|workflow|site_admin|user|codespace|repo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,12 @@ class Rights:
     def suffices(self) -> bool:
         """Whether the token's scopes, where it has such, are enough to write there."""
         return self.scopes is None or bool(self.scopes & (frozenset({"repo"}) if self.private else ENOUGH))
+
+    @property
+    def excess(self) -> tuple[str, ...]:
+        """The scopes that a thief could use and xenbump has no use for, sorted; of `repo` it has in a private one."""
+        needed = frozenset({"repo"}) if self.private else frozenset()
+        return tuple(sorted(scope for scope in (self.scopes or frozenset()) - needed if _TOO_MUCH.fullmatch(scope)))
 
 
 def of(config: Config, repository: str, *, timeout: float) -> Rights:
@@ -100,6 +111,7 @@ def _asked(config: Config, path: str, repository: str, doing: str, timeout: floa
     try:
         with requests.Session() as session:
             session.trust_env = urlsplit(config.github_url).hostname not in _LOOPBACK
+            session.mount(config.github_url, wire.Adapter(seconds=_REPLY_SECONDS, most=_REPLY_BYTES))
             reply = session.get(
                 config.github_url + path,
                 headers={"Accept": "application/vnd.github+json"},

@@ -11,9 +11,10 @@ import json
 import re
 
 END = "<!-- /xenbump -->"
-_BEGIN = re.compile(r"<!-- xenbump: (?P<facts>\{[^\r\n]*?\}) -->")
-_PART = re.compile(_BEGIN.pattern + r"(?P<text>.*?)" + re.escape(END), re.DOTALL)
-_NOTE = re.compile(r"<!-- xenbump-note: (?P<facts>\{[^\r\n]*?\}) -->")
+# `_json` writes no angle bracket, so that no two of these overlap and a text of many beginnings takes linear time.
+_FACTS = r"(?P<facts>\{[^\r\n<>]*\}) -->"
+_BEGIN = re.compile(r"<!-- xenbump: " + _FACTS)
+_NOTE = re.compile(r"<!-- xenbump-note: " + _FACTS)
 _DIGITS = 16
 _TEXT, _CLOSED = "text", "closed"
 
@@ -40,11 +41,12 @@ def edited(written: str) -> bool:
 
     A body without our part that is not empty is a person's, too.
     """
-    part = _PART.search(written)
+    part = _part(written)
     if part is None:
         return bool(written.strip())
-    facts = _facts(part["facts"]) or {}
-    return facts.get(_TEXT) != digest(_canonical(part["text"]))
+    begin, end = part
+    facts = _facts(begin["facts"]) or {}
+    return facts.get(_TEXT) != digest(_canonical(written[begin.end() : end]))
 
 
 def replaced(written: str, body: str) -> str:
@@ -54,10 +56,11 @@ def replaced(written: str, body: str) -> str:
         written: the body as it stands; one without both markers is replaced as a whole.
         body: the new one, as `marked` gives it.
     """
-    part = _PART.search(written)
+    part = _part(written)
     if part is None:
         return body
-    return written[: part.start()] + body.rstrip("\n") + written[part.end() :]
+    begin, end = part
+    return written[: begin.start()] + body.rstrip("\n") + written[end + len(END) :]
 
 
 def with_closed(written: str, why: str) -> str:
@@ -89,12 +92,18 @@ def read_note(written: str) -> tuple[str, str] | None:
     return facts["kind"], facts["key"]
 
 
+def _part(written: str) -> tuple[re.Match[str], int] | None:
+    """The first beginning in a body, and the offset of the end behind it; None where one of them is missing."""
+    begin = _BEGIN.search(written)
+    end = -1 if begin is None else written.find(END, begin.end())
+    return None if begin is None or end < 0 else (begin, end)
+
+
 def _facts(written: str) -> dict[str, str] | None:
     try:
-        facts = json.loads(written)
+        return {str(key): str(value) for key, value in json.loads(written).items()}
     except (ValueError, RecursionError):
         return None
-    return {str(key): str(value) for key, value in facts.items()}
 
 
 def _begin(facts: dict[str, str]) -> str:

@@ -6,10 +6,11 @@ that the next run finds done or does anew, so a run may end between any two.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from xenbump.errors import UsageError
-from xenbump.locks import locked
+from xenbump.locks import locked, of_checkout
 from xenbump.publish import clone, summary
 from xenbump.publish import message as writing
 from xenbump.publish.access import Access
@@ -218,8 +219,10 @@ class Publisher:
         settings = self._configured()
         wanted = self._wanted(plan, edits, words, evidence, again=again)
         steps = Steps(wanted, self._github(), self.place, settings, Memory(self._run, settings.repository))
-        with locked(self._config.state / "publish.lock", seconds=_LOCK_SECONDS, progress=self._progress) as lock:
-            self.place.hold(lock)
+        with contextlib.ExitStack() as stack:
+            locks = [*self._of_checkout(), self._config.state / "publish.lock"]
+            held = [stack.enter_context(locked(path, seconds=_LOCK_SECONDS, progress=self._progress)) for path in locks]
+            self.place.hold(held[-1])
             publication = steps.done(self._progress, prove=bool(self._config.lookup_token))
             self._run.published(
                 plan.subject.name, branch=publication.branch, title=publication.message.title,
@@ -227,6 +230,13 @@ class Publisher:
                 action=publication.action,
             )  # fmt: skip
         return publication
+
+    def _of_checkout(self) -> list[Path]:
+        """The lock of the checkout, where it is a person's: another run may edit and commit there."""
+        if self._config.github.write != "checkout" or not isinstance(self.place, GitPlace):
+            return []
+        checkout = self.place.checkout
+        return [of_checkout(checkout.git_folder, checkout.root, self._config.state)]
 
 
 def _owner(settings: Settings) -> str:

@@ -57,10 +57,10 @@ def outcome(value: Outcome) -> list[str]:
             count = "an advisory is" if len(decisions) == 1 else f"{len(decisions)} advisories are"
             first = f"{subject.name}: {subject.version}: {count} open, and no newer release is there ({subject.file})"
             return [first, *_support(support), *_open(decisions), *_warnings(subject.warnings)]
-        case Verified(_, evidence):
+        case Verified(subject, evidence):
             from xenbump.report import verification  # noqa: PLC0415 - its XML is what no other command needs
 
-            return verification.lines(evidence)
+            return [*verification.lines(evidence), *_warnings(subject.warnings)]
         case Stopped(package, _, error):
             return [f"{package}: {error.kind}: {error}"]
     return _made(value)
@@ -171,10 +171,14 @@ def _warnings(warnings: tuple[str, ...]) -> list[str]:
 
 
 def error(stopped: XenbumpError) -> list[str]:
-    """The lines that explain an error: what and where, what to do, where to read on."""
-    lines = [f"{stopped.kind}: {stopped}"]
+    """The lines that explain an error: what and where, what to do, where to read on.
+
+    What programs and servers say is part of some of them, and may be meant for the terminal, or for the runner of
+    GitHub, which obeys lines that begin in a certain way.
+    """
+    lines = [plain(f"{stopped.kind}: {stopped}")]
     if stopped.remedy:
-        lines.append(f"  what to do: {stopped.remedy}")
+        lines.append(f"  what to do: {plain(stopped.remedy)}")
     lines.append(f"  more: xenbump explain {stopped.code}")
     return lines
 

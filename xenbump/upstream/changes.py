@@ -47,9 +47,10 @@ class Changes:
             Failure: it could not be fetched or read.
         """
         parent, store = self._with_change(commit, source)
+        git.refuse_foreign(store)
         done = process.run(
             ["git", f"--git-dir={store}", *commits.DIFF, parent, commit],
-            env={**git.environment(None), "GIT_ATTR_NOSYSTEM": "1"},
+            env=git.environment(None),
             check=False,
         )
         if done.status != 0:

@@ -7,6 +7,7 @@ them); what matches none is handed on as git said it.
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -15,7 +16,7 @@ from xenbump import process
 from xenbump.errors import Failure, Refusal, UsageError, XenbumpError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 LIST_SECONDS = 120.0
@@ -30,6 +31,47 @@ _SCP_LIKE = re.compile(r"(?![-/.])[\w.@-]+:(?!//)\S+")
 # `ext::sh -c …`: git would start a helper program of that name (`git help remote-helpers`).
 _HELPER = re.compile(r"[^/]*::")
 
+# Given to git by its environment (`git help config`, GIT_CONFIG_COUNT), which counts before what any file says and
+# reaches the programs that git starts for itself. `protocol.allow` is not there: GIT_ALLOW_PROTOCOL overrides it.
+_SETTINGS = {
+    "core.hooksPath": os.devnull,
+    "core.fsmonitor": "false",
+    "core.attributesFile": os.devnull,
+    "core.excludesFile": os.devnull,
+    "core.alternateRefsCommand": "true",
+    "core.commitGraph": "false",
+    "core.askPass": "true",
+    # An empty value takes back what was set before.
+    "credential.helper": "",
+    "safe.bareRepository": "explicit",
+    "submodule.recurse": "false",
+    "fetch.recurseSubmodules": "false",
+    "fetch.writeCommitGraph": "false",
+    "fetch.fsckObjects": "true",
+    "transfer.bundleURI": "false",
+    "transfer.credentialsInUrl": "die",
+    "http.sslVerify": "true",
+    "http.followRedirects": "false",
+    "protocol.version": "2",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+}
+# What git itself writes into the configuration of a store: with `init`, and with a fetch that leaves something out.
+_OF_A_STORE = re.compile(
+    r"core\.(repositoryformatversion|filemode|bare|logallrefupdates|symlinks|ignorecase|precomposeunicode|sharedrepository)"
+    r"|extensions\.(partialclone|objectformat|refstorage)"
+    r"|remote\..*\.(promisor|partialclonefilter|url)"
+)
+# Git would find objects, parents, attributes or another configuration by these; it writes none of them into a store.
+_NOT_OF_A_STORE = (
+    "commondir",
+    "config.worktree",
+    "info/attributes",
+    "info/grafts",
+    "objects/info/alternates",
+    "objects/info/http-alternates",
+)
+
 _MEANINGS: tuple[tuple[str, type[XenbumpError], str, str], ...] = (
     (
         r"returned error: 30\d|unable to update url base from redirection|maximum .*redirects",
@@ -40,6 +82,7 @@ _MEANINGS: tuple[tuple[str, type[XenbumpError], str, str], ...] = (
         Failure, "E-GIT-ACCESS", "the server refuses access",
     ),
     (r"dubious ownership", Failure, "E-GIT-ACCESS", "the repository belongs to another user, and git does not read it"),
+    (r"\bssh: (command )?not found|cannot run ssh", Failure, "E-PROGRAM-MISSING", "git found no ssh to reach it by"),
     (
         (r"repository '.*' not found|does not appear to be a git repository|not a git repository|error: 4(04|10)"
          r"|not valid: is this a git repository|invalid gitfile format"),
@@ -56,6 +99,10 @@ _MEANINGS: tuple[tuple[str, type[XenbumpError], str, str], ...] = (
         Failure, "E-TLS", "there is no trustworthy encrypted connection to the server",
     ),
     (r"Operation too slow|Operation timed out", Failure, "E-NETWORK", "the server stopped sending"),
+    (
+        r"attempting to allocate .* over limit",
+        Refusal, "E-OBJECT-SIZE", "an object is larger than any that is read",
+    ),
     (
         (r"early EOF|unexpected disconnect|hung up unexpectedly|transfer closed|RPC failed|[Rr]ecv failure"
          r"|Empty reply|invalid index-pack output|unexpected end|unexpected flush|expected .* got"
@@ -105,8 +152,9 @@ def is_path(address: str) -> bool:
 def environment(address: str | None) -> dict[str, str]:
     """The variables that git gets.
 
-    The user's and the machine's git configuration are left out: an `insteadOf` there would change where things come
-    from.
+    The user's and the machine's git configuration, attributes and stored passwords (`~/.netrc`) are left out: an
+    `insteadOf` there would change where things come from, an attribute what a change looks like. ssh, where an address
+    asks for it, has the user's configuration: it finds the home folder by itself.
 
     Args:
         address: the only address whose transport is allowed; None: no transport at all, for reading a cache.
@@ -119,17 +167,64 @@ def environment(address: str | None) -> dict[str, str]:
         allowed = urlsplit(address).scheme
     else:
         allowed = "ssh"
+    settings = _SETTINGS | {"http.lowSpeedLimit": str(STALL_BYTES), "http.lowSpeedTime": str(STALL_SECONDS)}
+    numbered = list(enumerate(settings.items()))
     return {
+        "HOME": os.devnull,
         "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_ATTR_NOSYSTEM": "1",
+        "GIT_TEMPLATE_DIR": "",
+        "GIT_GRAFT_FILE": os.devnull,
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_ASKPASS": "true",
         "GIT_SSH_COMMAND": "ssh -oBatchMode=yes -oConnectTimeout=30",
         "GIT_ALLOW_PROTOCOL": allowed,
-        "GIT_NO_LAZY_FETCH": "1" if address is None else "0",
+        # Also in a repository on a path, whose own configuration says from where and by which program.
+        "GIT_NO_LAZY_FETCH": "1",
         "GIT_NO_REPLACE_OBJECTS": "1",
         "GIT_OPTIONAL_LOCKS": "0",
+        # Of a single object that is read into memory; a reply may announce one of any size.
+        "GIT_ALLOC_LIMIT": "1g",
+        "GIT_CONFIG_COUNT": str(len(settings)),
+        **{f"GIT_CONFIG_KEY_{number}": key for number, (key, _) in numbered},
+        **{f"GIT_CONFIG_VALUE_{number}": value for number, (_, value) in numbered},
     }
+
+
+def refuse_foreign(store: Path) -> None:
+    """Refuse a store in which stands what git did not write there, and what would change how it works.
+
+    An option set by the environment counts before one of the store, but git knows hundreds, and some cannot be set back
+    (`url.….insteadOf`).
+
+    Raises:
+        Failure: E-OBJECT; the store is no longer to be used.
+    """
+    for name in _NOT_OF_A_STORE:
+        if os.path.lexists(store / name):
+            raise Failure("E-OBJECT", f"the cache is damaged: {name} does not belong there", where=str(store))
+    try:
+        content = (store / "config").read_bytes()
+    except FileNotFoundError:
+        return  # git complains of what is no repository
+    except OSError as error:
+        raise Failure("E-OBJECT", f"the cache cannot be read: {error.strerror}", where=str(store)) from error
+    for key in _keys(content.decode("utf-8", "replace")):
+        if _OF_A_STORE.fullmatch(key) is None:
+            raise Failure("E-OBJECT", f"the cache is damaged: it has the setting {key[:80]!r}", where=str(store))
+
+
+def _keys(text: str) -> Iterator[str]:
+    """The names of the settings in a configuration file; what is not in the form that git writes is given as it is."""
+    section = ""
+    for line in text.splitlines():
+        if head := re.fullmatch(r'\[([A-Za-z0-9.-]+)(?: "((?:[^"\\]|\\.)*)")?\]', line):
+            section = head[1].lower() + ("" if head[2] is None else f".{head[2]}")
+        elif setting := re.fullmatch(r"\t([A-Za-z][A-Za-z0-9-]*) = ((?:[^\\\"]|\\[^\n]|\"(?:[^\\\"]|\\.)*\")*)", line):
+            yield f"{section}.{setting[1].lower()}"
+        elif line.strip():
+            yield line
 
 
 def call(
@@ -151,21 +246,16 @@ def call(
 
     Raises:
         Refusal: the reply must not be believed (E-REDIRECT, E-GIT-FSCK, …).
-        Failure: the address did not answer as it should; the code says in which way.
+        Failure: the address did not answer as it should; the code says in which way. E-OBJECT: the repository has
+            settings that are not its own.
     """
     argv = [
         "git",
         *([] if repository is None else [f"--git-dir={repository}"]),
-        "-c", "http.followRedirects=false",
-        "-c", f"http.lowSpeedLimit={STALL_BYTES}",
-        "-c", f"http.lowSpeedTime={STALL_SECONDS}",
-        "-c", "fetch.fsckObjects=true",
-        "-c", "protocol.version=2",
-        "-c", "gc.auto=0",
-        "-c", "maintenance.auto=false",
-        "-c", "core.hooksPath=/dev/null",
         *arguments,
-    ]  # fmt: skip
+    ]
+    if repository is not None:
+        refuse_foreign(repository)
     env = environment(address)
     if repository is None:
         # Or git would look for a repository around the current folder, and follow an `insteadOf` in that one.
@@ -184,7 +274,8 @@ def explained(done: process.Completed, where: str) -> XenbumpError:
         telling = next((line for line in lines if re.search(pattern, line)), None)
         if telling is not None:
             return kind(code, f"{what} ({telling[:_LONGEST_LINE]})", where=where)
-    telling = next((line for line in lines if line.startswith(("fatal:", "error:"))), (lines or ["no message"])[0])
+    first = lines[0] if lines else process.ended(done.status)
+    telling = next((line for line in lines if line.startswith(("fatal:", "error:"))), first)
     return Failure("E-GIT", f"git {_subcommand(done.argv)!r} failed: {telling[:_LONGEST_LINE]}", where=where)
 
 

@@ -178,7 +178,20 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         message = "an object has a key twice"
         raise ValueError(message)
+    for text in (*found, *found.values()):
+        if isinstance(text, str) and not _is_text(text):
+            message = "a text has half of a character in it"
+            raise ValueError(message)
     return found
+
+
+def _is_text(text: str) -> bool:
+    """Whether UTF-8 can hold a text: JSON can escape a lone surrogate, and nothing could keep or show that."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _no_constant(name: str) -> NoReturn:

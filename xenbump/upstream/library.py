@@ -96,7 +96,14 @@ class Library:
             Failure: it could not be had.
         """
         if self._index is None:
-            self._index = index.parse(self._xenbits.get(INDEX))
+            try:
+                self._index = index.parse(self._xenbits.get(INDEX))
+            except Refusal:
+                if self._xenbits.kept(INDEX) is None:
+                    raise
+                # As for a text: the server would say of what came damaged once that nothing has changed.
+                self._xenbits.forget(INDEX)
+                self._index = index.parse(self._xenbits.get(INDEX))
         return self._index
 
     def entry(self, number: int) -> Entry:
@@ -149,6 +156,8 @@ class Library:
         kept = self._xenbits.kept(file.name)
         if kept is not None and hashlib.sha256(kept).hexdigest() == file.sha256:
             return kept
+        if kept is not None:
+            self._xenbits.forget(file.name)
         content = self._xenbits.get(file.name)
         try:
             patch.flat(content, file.sha256)

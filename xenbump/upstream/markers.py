@@ -11,7 +11,9 @@ import re
 
 # A sentence with several CVEs may run over two lines; the full stop is sometimes missing.
 _SENTENCES = tuple(
-    re.compile(rf"^This is (?P<rest>{lines})\.?[ \t]*$", re.MULTILINE) for lines in (r"[^.\n]+", r"[^.\n]+\n[^.\n]+")
+    # Possessive: to give blanks back from the sentence to what follows it would take quadratic time.
+    re.compile(rf"^This is (?P<rest>{lines})\.?[ \t]*$", re.MULTILINE)
+    for lines in (r"[^.\n]++", r"[^.\n]++\n[^.\n]++")
 )
 _ADVISORY = re.compile(r"\bXSA-(?P<number>\d{1,5})\b", re.ASCII)
 _WORDS = re.compile(

@@ -12,13 +12,18 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from xenbump import process
-from xenbump.errors import Failure
+from xenbump.errors import Failure, Refusal
 from xenbump.hashes import objects as form
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator
     from pathlib import Path
+
+
+# Bytes of an object, which is read into memory as a whole. The largest of Xen and of what its pins name are far below:
+# a tag or a commit has some kilobytes, a folder as well, and a file some megabytes.
+_LARGEST = {"tag": 1_000_000, "commit": 1_000_000, "tree": 8_000_000, "blob": 64_000_000}
 
 
 class ObjectReader:
@@ -33,6 +38,7 @@ class ObjectReader:
         """The content of the object `oid`, which must be of the type `kind` (`blob`, `tree`, `commit`, `tag`).
 
         Raises:
+            Refusal: E-OBJECT-SIZE when it is larger than any that is expected; nothing can be read any more then.
             Failure: E-OBJECT when it is missing, of another type, or its content does not fit its identifier.
         """
         requests, replies = self._process.stdin, self._process.stdout
@@ -43,6 +49,15 @@ class ObjectReader:
             requests.flush()
             header = replies.readline().split()
             size = int(header[2]) if len(header) == 3 else -1  # noqa: PLR2004
+            if size > _LARGEST.get(kind, 0):
+                # Its content will not be read, and what git says next could not be found behind it.
+                requests.close()
+                replies.close()
+                raise Refusal(
+                    "E-OBJECT-SIZE",
+                    f"the {kind} {oid} has {size} bytes; the limit is {_LARGEST.get(kind, 0)}",
+                    where=self._where,
+                )
             content = replies.read(size + 1)[:-1] if size >= 0 else b""
         except (OSError, ValueError) as error:
             raise Failure("E-OBJECT", f"git could not read the object {oid}", where=self._where) from error

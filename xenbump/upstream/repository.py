@@ -12,9 +12,10 @@ nothing is fetched twice.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from xenbump.errors import Failure, Refusal, XenbumpError
 from xenbump.hashes import archive, nar, sri
@@ -35,6 +36,20 @@ if TYPE_CHECKING:
 
 
 _OF_A_CHECKOUT, _OF_AN_ARCHIVE = _FETCHERS = ("fetchgit", "fetchFromGitHub")
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _mended(method: Callable[Concatenate[Repository, P], T]) -> Callable[Concatenate[Repository, P], T]:
+    """Do it once more where a store turned out to be damaged: it is fetched anew then."""
+
+    @functools.wraps(method)
+    def work(self: Repository, /, *arguments: P.args, **named: P.kwargs) -> T:
+        return self._stores.mended(lambda: method(self, *arguments, **named))
+
+    return work
 
 
 class Repository:
@@ -75,6 +90,7 @@ class Repository:
 
         return self._stores.first_answer(ask)
 
+    @_mended
     def verify(self, wanted: Release, trust: Trust, source: str) -> VerifiedRelease:
         """Fetch a release's tag object and judge it.
 
@@ -148,6 +164,7 @@ class Repository:
             self._stores.fetch(store, source, ref, commit, (NO_HISTORY,))
         return store
 
+    @_mended
     def root_files(self, name: str, tips: Mapping[str, str], source: str) -> dict[str, bytes | None]:
         """One file of the root folder in several commits; where the server can, little else is fetched.
 
@@ -205,6 +222,7 @@ class Repository:
         if missing:
             self._stores.fetch_files(store, source, missing)
 
+    @_mended
     def source_hash(self, commit: str, ref: str, source: str, fetcher: str) -> str:
         """The SRI that a fetcher of nixpkgs wants for a commit.
 
@@ -232,6 +250,7 @@ class Repository:
                 replaced = {}
             return sri.encode(nar.tree_hash(objects, facts.tree, replaced))
 
+    @_mended
     def committed(self, commit: str, ref: str, source: str) -> datetime:
         """When a commit was made, by its committer's clock, in UTC.
 
@@ -249,6 +268,7 @@ class Repository:
                 "E-COMMIT-FORM", f"the commit's time is {seconds} seconds after 1970", where=commit
             ) from error
 
+    @_mended
     def patch_of(self, commit: str, source: str) -> bytes:
         """The change of a commit against its parent, as a unified diff with git's lines above each file.
 
@@ -262,6 +282,7 @@ class Repository:
         """
         return self._changes.patch_of(commit, source)
 
+    @_mended
     def messages(self, commit: str, ref: str, source: str, *, store: str, since: str) -> list[tuple[str, str]]:
         """The messages of a commit's history, newest first, each with its commit's identifier.
 
@@ -277,7 +298,11 @@ class Repository:
             extent = (f"--shallow-exclude={since}", NO_TREES) if since else (NO_TREES,)
             self._stores.fetch(path, source, ref, commit, extent)
         log = git.call(["log", "-z", "--format=%H%n%B", commit], repository=path).stdout.decode("utf-8", "replace")
-        return [(oid, message) for oid, _, message in (entry.partition("\n") for entry in log.split("\0")) if oid]
+        found = [(oid, message) for oid, _, message in (entry.partition("\n") for entry in log.split("\0")) if oid]
+        if not found or found[0][0] != commit:
+            # To take it for a history without fixes would be remembered of the commit.
+            raise Failure("E-GIT", "git 'log' does not begin with the commit that was asked for", where=str(path))
+        return found
 
     def _with_tree(self, commit: str) -> Path | None:
         """The store that has everything below a commit."""

@@ -7,21 +7,20 @@ sources of GnuPG), never from its prose.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
-import tempfile
+import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib import resources
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from xenbump import process
+from xenbump import durable, process
 from xenbump.errors import Failure, Refusal, UsageError
+from xenbump.upstream import keyring as keyrings
 
-_ARMOR = re.compile(
-    rb"-----BEGIN PGP PUBLIC KEY BLOCK-----\r?\n(?:[^\r\n]+\r?\n)*\r?\n(?P<body>[A-Za-z0-9+/=\r\n]+?)"
-    rb"(?:=[A-Za-z0-9+/]{4}\r?\n)?-----END PGP PUBLIC KEY BLOCK-----"
-)
+if TYPE_CHECKING:
+    from pathlib import Path
+
 _FINGERPRINT = re.compile(r"[0-9A-F]{40}|[0-9A-F]{64}")
 # The cleartext signature framework, RFC 9580 section 7: a line that begins with a dash is escaped within the text.
 _SIGNED_BLOCK = re.compile(
@@ -32,14 +31,29 @@ _SIGNED_BLOCK = re.compile(
 _ARMOR_LINE = re.compile(rb"^-----(BEGIN|END) PGP ([A-Z ]+)-----", re.MULTILINE)
 _ONE_BLOCK = [(b"BEGIN", b"SIGNED MESSAGE"), (b"BEGIN", b"SIGNATURE"), (b"END", b"SIGNATURE")]
 _SECONDS = 30.0
-_PUBLIC_KEY = 6
+_MOST_BYTES = 16 << 20
+# The digests by their numbers (RFC 9580, section 9.5): those that count at any time, and what the others are called.
+_STRONG = frozenset({8, 9, 10, 11, 12, 14})
+_WEAK = {1: "MD5", 2: "SHA-1", 3: "RIPEMD-160"}
+_SHA1 = 2
+# The first midnight behind the last signature of the Xen Project over a SHA-1 digest that there is: that of
+# RELEASE-4.8.4, made on 2018-07-12 at 13:24:09 UTC. Of 272 signed tags 138 have such a one; the next, RELEASE-4.9.3 of
+# 2018-09-25, has SHA-256. Advisories changed earlier: version 3 of XSA-212, of April 2017, is the last seen with SHA-1.
+SHA1_BEFORE = int(datetime(2018, 7, 13, tzinfo=UTC).timestamp())
+# A clock may be wrong by so much before a signature counts as one from the future.
+CLOCK_SECONDS = 86400
+# VALIDSIG: fingerprint, day, seconds, expiry, version, -, algorithm, digest, class, the primary key's fingerprint;
+# ERRSIG: key id, algorithm, digest, class, seconds, reason, fingerprint.
+_FIELDS = 10
+# The reason where gpgv knows a digest and does not take it (GPG_ERR_DIGEST_ALGO).
+_NO_SUCH_DIGEST = "5"
 # A signature that a person should look at, whatever else gpgv says of it.
 _DOUBTFUL = {
     "BADSIG": "the signature does not fit what is signed",
     "EXPSIG": "the signature has expired",
-    "EXPKEYSIG": "the signature is by a key that has expired",
-    "REVKEYSIG": "the signature is by a key that has been revoked",
 }
+
+_COMPARE = "compare the fingerprint with what the Xen Project says of it in another place; only if it is theirs, {}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,50 +92,14 @@ def load_trust(keyring: Path | None, fingerprints: tuple[str, ...]) -> Trust:
         content = (resources.files("xenbump.upstream") / "keys" / "xen-project.asc").read_bytes()
     else:
         try:
-            content = keyring.read_bytes()
+            with keyring.open("rb") as file:
+                content = file.read(_MOST_BYTES + 1)
         except OSError as error:
             reason = error.strerror or "unreadable"
             raise UsageError("E-KEYRING", f"the keyring cannot be read: {reason}", where=str(keyring)) from error
-    return Trust(_binary(content, str(keyring or "the shipped key")), pinned)
-
-
-def _binary(content: bytes, where: str) -> bytes:
-    """The keys without their armor (RFC 9580, section 6): gpgv reads only the binary form."""
-    if content.startswith(b"-----BEGIN") or b"\n-----BEGIN PGP" in content:
-        blocks = [block["body"] for block in _ARMOR.finditer(content)]
-        if len(blocks) != content.count(b"-----BEGIN PGP"):
-            raise UsageError("E-KEYRING", "the armor is damaged, or not that of a public key", where=where)
-        try:
-            content = b"".join(map(base64.b64decode, blocks))
-        except binascii.Error as error:
-            raise UsageError("E-KEYRING", "the armor of the keyring is damaged", where=where) from error
-    kinds = _packets(content)
-    if kinds is None or kinds[:1] != [_PUBLIC_KEY]:
-        raise UsageError("E-KEYRING", "the file does not begin with an OpenPGP key, or ends within one", where=where)
-    return content
-
-
-def _packets(content: bytes) -> list[int] | None:
-    """The types of the packets in a keyring; None where it is not made of whole packets (RFC 9580, section 4.2)."""
-    kinds: list[int] = []
-    at = 0
-    while at < len(content):
-        head, first = content[at], int.from_bytes(content[at + 1 : at + 2], "big")
-        if head & 0xC0 == 0x80 and head & 3 < 3:  # noqa: PLR2004 - the old form; 3 would be "up to the end of the file"
-            width = 1 << (head & 3)
-            kind, size = head >> 2 & 0xF, int.from_bytes(content[at + 1 : at + 1 + width], "big")
-        elif head & 0xC0 == 0xC0 and first < 192:  # noqa: PLR2004
-            kind, width, size = head & 0x3F, 1, first
-        elif head & 0xC0 == 0xC0 and first < 224:  # noqa: PLR2004
-            kind, width = head & 0x3F, 2
-            size = int.from_bytes(content[at + 1 : at + 3], "big") - (192 << 8) + 192
-        elif head & 0xC0 == 0xC0 and first == 0xFF:  # noqa: PLR2004
-            kind, width, size = head & 0x3F, 5, int.from_bytes(content[at + 2 : at + 6], "big")
-        else:
-            return None
-        kinds.append(kind)
-        at += 1 + width + size
-    return kinds if at == len(content) else None
+        if len(content) > _MOST_BYTES:
+            raise UsageError("E-KEYRING", f"the keyring has more than {_MOST_BYTES >> 20} MiB", where=str(keyring))
+    return Trust(keyrings.read(content, str(keyring or "the shipped key")), pinned)
 
 
 def verify(signed: bytes, signature: bytes, trust: Trust, *, what: str) -> Signature:
@@ -137,17 +115,17 @@ def verify(signed: bytes, signature: bytes, trust: Trust, *, what: str) -> Signa
         The signature, when it is exactly one, good, and by a pinned key.
 
     Raises:
-        Refusal: E-SIGNATURE-BAD for one that does not fit, has expired, or cannot be read; E-SIGNATURE-KEY for one by a
-            key that is not in the keyring or not pinned.
+        Refusal: E-SIGNATURE-BAD for one that does not fit, has expired, is by a key that has expired or was revoked, is
+            from the future, or cannot be read; E-SIGNATURE-KEY for one by a key that is not in the keyring or not
+            pinned; E-SIGNATURE-DIGEST for one over a digest that counts no more.
         Failure: gpgv is missing or did not run.
     """
-    with tempfile.TemporaryDirectory(prefix="xenbump-gpgv-") as folder:
-        home = Path(folder)
+    with durable.scratch("gpgv") as home:
         for name, content in (("keys.gpg", trust.keyring), ("signed", signed), ("signature", signature)):
             (home / name).write_bytes(content)
         done = process.run(
-            ["gpgv", "--homedir", folder, "--keyring", f"{folder}/keys.gpg", "--status-fd", "1",
-             f"{folder}/signature", f"{folder}/signed"],
+            ["gpgv", "--homedir", str(home), "--keyring", f"{home}/keys.gpg", "--status-fd", "1",
+             "--", f"{home}/signature", f"{home}/signed"],
             timeout=_SECONDS,
             check=False,
         )  # fmt: skip
@@ -180,13 +158,12 @@ def verify_clearsigned(content: bytes, trust: Trust, *, what: str) -> tuple[byte
         raise Refusal("E-SIGNATURE-BAD", "it is not one text with one signature behind it", where=what)
     if not _SIGNED_BLOCK.fullmatch(content):
         raise Refusal("E-ADVISORY-OUTSIDE", "there is text outside of the signed block", where=what)
-    with tempfile.TemporaryDirectory(prefix="xenbump-gpgv-") as folder:
-        home = Path(folder)
+    with durable.scratch("gpgv") as home:
         for name, data in (("keys.gpg", trust.keyring), ("signed", content)):
             (home / name).write_bytes(data)
         done = process.run(
-            ["gpgv", "--homedir", folder, "--keyring", f"{folder}/keys.gpg", "--status-fd", "1",
-             "--output", f"{folder}/text", f"{folder}/signed"],
+            ["gpgv", "--homedir", str(home), "--keyring", f"{home}/keys.gpg", "--status-fd", "1",
+             "--output", f"{home}/text", "--", f"{home}/signed"],
             timeout=_SECONDS,
             check=False,
         )  # fmt: skip
@@ -208,24 +185,99 @@ def _status(done: process.Completed) -> list[list[str]]:
 
 def _judge(status: list[list[str]], done: process.Completed, trust: Trust, what: str) -> Signature:
     said = {words[0]: words[1:] for words in status if words}
+    valid = [words[1:] for words in status if words and words[0] == "VALIDSIG"]
     for keyword, reason in _DOUBTFUL.items():
         if keyword in said:
             raise Refusal("E-SIGNATURE-BAD", reason, where=what)
+    if "EXPKEYSIG" in said or "REVKEYSIG" in said:
+        raise _of_an_ended_key(said, valid, what)
     if "NO_PUBKEY" in said:
-        key = said["NO_PUBKEY"][0]
-        raise Refusal("E-SIGNATURE-KEY", f"it is signed by the key {key}, which is not in the keyring", where=what)
-    valid = [words for words in status if words and words[0] == "VALIDSIG"]
+        raise _of_an_unknown_key(said, trust, what)
+    error = said.get("ERRSIG", [])
+    if error[5:6] == [_NO_SUCH_DIGEST]:
+        raise Refusal(
+            "E-SIGNATURE-DIGEST",
+            f"the signature, of {_day(error[4])}, is over {_digest(error[2])}, which the gpgv of this machine rejects",
+            where=what,
+        )
     if done.status != 0 or len(valid) != 1 or "GOODSIG" not in said or sum(w[:1] == ["NEWSIG"] for w in status) != 1:
         if not status:
             raise Failure("E-PROGRAM-FAILED", f"gpgv said nothing usable: {done.error_text}", where="gpgv")
         raise Refusal("E-SIGNATURE-BAD", "it does not carry exactly one signature that gpgv can judge", where=what)
-    # VALIDSIG: fingerprint, date, seconds, …; the tenth field is the fingerprint of the primary key.
-    fields = valid[0][1:]
-    primary = fields[9] if len(fields) > 9 else fields[0]  # noqa: PLR2004
+    if len(valid[0]) < _FIELDS:
+        raise Failure("E-PROGRAM-FAILED", "gpgv does not say how the signature was made", where="gpgv")
+    primary = valid[0][9]
     if primary not in trust.fingerprints:
         raise Refusal(
             "E-SIGNATURE-KEY",
             f"it is signed by the key {primary}, which is in the keyring but not pinned",
             where=what,
+            remedy=_COMPARE.format("add it to upstream.fingerprints"),
         )
-    return Signature(primary, int(fields[2]))
+    _refuse_weak(valid[0], what)
+    return Signature(primary, int(valid[0][2]))
+
+
+def _refuse_weak(valid: list[str], what: str) -> None:
+    """Refuse a good signature whose digest does not count, or that is from the future."""
+    made, digest = int(valid[2]), int(valid[7])
+    if digest not in _STRONG and not (digest == _SHA1 and made < SHA1_BEFORE):
+        rule = f"; such count only if made before {_day(str(SHA1_BEFORE))}" if digest == _SHA1 else ""
+        raise Refusal(
+            "E-SIGNATURE-DIGEST",
+            f"the signature, of {_day(valid[2])}, is over {_digest(valid[7])}{rule}",
+            where=what,
+        )
+    now = time.time()
+    if made > now + CLOCK_SECONDS:
+        raise Refusal(
+            "E-SIGNATURE-BAD",
+            f"the signature is of {_day(valid[2])}, and this machine's clock shows {_day(str(int(now)))}",
+            where=what,
+            remedy="set the clock if it is wrong; else ask the one who signed",
+        )
+
+
+def _of_an_ended_key(said: dict[str, list[str]], valid: list[list[str]], what: str) -> Refusal:
+    """The refusal of a signature that fits, by a key that has expired or was revoked."""
+    whole = [fields for fields in valid if len(fields) >= _FIELDS]
+    key = whole[0][9] if whole else said.get("EXPKEYSIG", said.get("REVKEYSIG", ["?"]))[0]
+    of = f" of {_day(whole[0][2])}" if whole else ""
+    if "REVKEYSIG" in said:
+        return Refusal(
+            "E-SIGNATURE-BAD", f"the signature{of} is by a key that has been revoked, of {key}", where=what,
+            remedy="ask the Xen Project; what a revoked key signed is not believed, whenever it was",
+        )  # fmt: skip
+    when = f" on {_day(said['KEYEXPIRED'][0])}" if said.get("KEYEXPIRED") else ""
+    return Refusal(
+        "E-SIGNATURE-BAD", f"the signature{of} is by a key that has expired{when}, of {key}", where=what,
+        remedy="if it was renewed: add the key as it is now to the file of upstream.keyring; the fingerprint stays",
+    )  # fmt: skip
+
+
+def _of_an_unknown_key(said: dict[str, list[str]], trust: Trust, what: str) -> Refusal:
+    """The refusal of a signature by a key that the keyring does not have."""
+    told = said.get("ERRSIG", [])
+    # A signature need not name more than the last 16 digits.
+    key = told[6] if _FINGERPRINT.fullmatch("".join(told[6:7])) else said["NO_PUBKEY"][0]
+    if key in trust.fingerprints:
+        return Refusal(
+            "E-SIGNATURE-KEY", f"it is signed by the key {key}, which is pinned but not in the keyring", where=what,
+            remedy="add the key to the file of upstream.keyring",
+        )  # fmt: skip
+    return Refusal(
+        "E-SIGNATURE-KEY", f"it is signed by the key {key}, which is not in the keyring", where=what,
+        remedy=_COMPARE.format("add the key to the file of upstream.keyring, and it to upstream.fingerprints"),
+    )  # fmt: skip
+
+
+def _digest(number: str) -> str:
+    return _WEAK.get(int(number), f"a digest of the unknown kind {number}")
+
+
+def _day(seconds: str) -> str:
+    """A time in seconds since 1970 as a day, in UTC; as it stands where it is no such number."""
+    try:
+        return f"{datetime.fromtimestamp(int(seconds), UTC):%Y-%m-%d}"
+    except (ValueError, OverflowError, OSError):
+        return seconds

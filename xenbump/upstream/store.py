@@ -1,7 +1,8 @@
 """Bare repositories in a cache, and what comes into them: under a lock, from the first address that serves.
 
 A store is there whole or not at all, and a fetch brings all that was asked for or nothing: git takes a pack in as one,
-and moves refs when it has it. One that was killed leaves files that the next one clears.
+and moves refs when it has it. One that was killed leaves files that the next one clears. A store in which git itself
+finds damage (`git fsck`) is thrown away, and fetched anew: all that is in it is the upstream's.
 
 What a fetch may leave out (`git help fetch`, `--filter`) is a wish: a server that cannot leave anything out sends
 everything.
@@ -11,8 +12,10 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from xenbump import durable
 from xenbump.errors import Failure, Refusal, XenbumpError
 from xenbump.locks import locked
 from xenbump.upstream import git
@@ -20,7 +23,6 @@ from xenbump.upstream.objects import ObjectReader, open_objects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
 T = TypeVar("T")
 
@@ -34,6 +36,12 @@ NO_FILES = "--filter=blob:none"
 _NOT_OF_A_PATH = frozenset({ROOT_ONLY, NO_FILES})
 # The server is not told what is there: as git itself fetches what a partial clone lacks (`git help partial-clone`).
 _TELLING_NOTHING = ("-c", "fetch.negotiationAlgorithm=noop")
+# What git, and what is read of it, comes to where a store is damaged; a server can be the reason of each, too.
+_OF_A_DAMAGED_STORE = frozenset({"E-GIT", "E-GIT-FSCK", "E-GIT-REPOSITORY", "E-OBJECT", "E-TRUNCATED"})
+_OF_A_STORE = frozenset({
+    "FETCH_HEAD", "HEAD", "branches", "config", "description", "hooks", "info", "logs", "objects", "packed-refs",
+    "refs", "shallow",
+})  # fmt: skip
 _LEFT_BY_A_KILLED_GIT = ("*.lock", "refs/**/*.lock", "objects/pack/tmp_*")
 
 
@@ -58,8 +66,46 @@ class Stores:
     @contextlib.contextmanager
     def reading(self, store: Path) -> Iterator[ObjectReader]:
         """Read the objects of a store that is there."""
+        git.refuse_foreign(store)
         with open_objects(store, git.environment(None)) as objects:
             yield objects
+
+    def mended(self, work: Callable[[], T]) -> T:
+        """What `work` gives, which is done once more where a store of these was damaged, and is thrown away.
+
+        Raises:
+            XenbumpError: what `work` raises.
+        """
+        try:
+            return work()
+        except XenbumpError as error:
+            if Path(error.where).parent != self.folder or not self.thrown_away(Path(error.where), error):
+                raise
+        return work()
+
+    def thrown_away(self, store: Path, error: XenbumpError) -> bool:
+        """Throw a store away if it is the reason of an error: git finds it damaged, and nothing else is in it.
+
+        Args:
+            store: the store.
+            error: what came of reading it.
+
+        Raises:
+            Failure: E-STATE, E-LOCKED.
+        """
+        if error.code not in _OF_A_DAMAGED_STORE:
+            return False
+        with self.locked():
+            # Another process may have done so meanwhile.
+            return not store.is_dir() or (_is_damaged(store) and self._throw_away(store))
+
+    def _throw_away(self, store: Path) -> bool:
+        """Remove a store, the lock being held; whether it is gone: what is not a store by its content stays."""
+        if not _is_ours(store):
+            return False
+        self._progress(f"the cache {store} is damaged; it is thrown away and fetched anew")
+        _remove(store)
+        return True
 
     def has(self, store: Path, oid: str, kind: str) -> bool:
         """Whether a store has an object of this type, unaltered."""
@@ -160,7 +206,7 @@ class Stores:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise Failure("E-STATE", f"the cache cannot be made: {error.strerror}", where=str(self.folder)) from error
+            raise durable.failure(error, self.folder, what="the cache cannot be made") from error
         with locked(self.folder / "lock", seconds=git.FETCH_SECONDS, progress=self._progress) as lock:
             yield lock
 
@@ -204,9 +250,24 @@ class Stores:
             return self.first_answer(ask, source=source)
         except XenbumpError as error:
             # Git says much the same of a damaged cache as of a server that fails.
-            if error.code in {"E-GIT", "E-GIT-REPOSITORY"} and not _is_sound(store):
+            if error.code not in _OF_A_DAMAGED_STORE or not _is_damaged(store):
+                raise
+            if not self._throw_away(store):
                 raise Failure("E-OBJECT", f"the cache is damaged ({error.what})", where=str(store)) from error
-            raise
+        _prepare(store)
+        return self.first_answer(ask, source=source)
+
+
+def healed(error: XenbumpError, cache: Path, progress: Callable[[str], None]) -> bool:
+    """Whether an error came of a damaged store below the folder of all caches, and the store is thrown away now.
+
+    Raises:
+        Failure: E-STATE, E-LOCKED.
+    """
+    store = Path(error.where)
+    if error.code not in _OF_A_DAMAGED_STORE or not store.is_relative_to(cache) or not store.name.endswith(".git"):
+        return False
+    return store.parent.is_dir() and Stores((), store.parent, progress).thrown_away(store, error)
 
 
 def _prepare(store: Path) -> None:
@@ -218,10 +279,34 @@ def _prepare(store: Path) -> None:
         return
     # Built aside and renamed, so that a store is there whole or not at all.
     fresh = store.with_name(store.name + ".new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    shutil.rmtree(store, ignore_errors=True)
+    for half in (fresh, store):
+        if half.is_symlink() or half.exists():
+            if not _is_ours(half):
+                raise Failure("E-STATE", "something that is no cache lies where it is to be", where=str(half))
+            _remove(half)
     git.call(["init", "--quiet", "--bare", "--template=", str(fresh)])
-    fresh.rename(store)
+    try:
+        fresh.rename(store)
+    except OSError as error:
+        raise durable.failure(error, store, what="the cache cannot be made") from error
+
+
+def _is_ours(store: Path) -> bool:
+    """Whether what is there is a bare repository, or the beginning of one, and nothing else."""
+    try:
+        found = [path.name for path in store.iterdir()]
+    except OSError:
+        return False
+    return not store.is_symlink() and all(name in _OF_A_STORE or name.endswith(".lock") for name in found)
+
+
+def _remove(store: Path) -> None:
+    """Remove a store; half of one is not taken for one, as its HEAD goes first."""
+    try:
+        (store / "HEAD").unlink(missing_ok=True)
+        shutil.rmtree(store)
+    except OSError as error:
+        raise durable.failure(error, store, what="the damaged cache cannot be removed") from error
 
 
 def _left_out_by_others(store: Path, address: str) -> bool:
@@ -233,11 +318,12 @@ def _left_out_by_others(store: Path, address: str) -> bool:
     return False
 
 
-def _is_sound(store: Path) -> bool:
-    """Whether git finds nothing wrong with what a store has."""
-    with contextlib.suppress(XenbumpError):
+def _is_damaged(store: Path) -> bool:
+    """Whether git finds something wrong with what a store has; not, where git could not look."""
+    try:
         git.call(["fsck", "--no-dangling", "--no-progress"], repository=store, timeout=git.FETCH_SECONDS)
-        return True
+    except XenbumpError as error:
+        return error.code in _OF_A_DAMAGED_STORE
     return False
 
 

@@ -30,7 +30,7 @@ _VERSION, _INITIAL, _SUPPORTED, _SECURITY = KEYS = (
     "Supported-Until",
     "Security-Support-Until",
 )
-_LINE = re.compile(rf"^[ \t]*({'|'.join(KEYS)})[ \t]*:[ \t]*(.*?)[ \t]*\r?$", re.MULTILINE)
+_LINE = re.compile(rf"^[ \t]*({'|'.join(KEYS)})[ \t]*:(.*)$", re.MULTILINE)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 # What stands for a day on a branch that has had no release yet, in any key (seen from 4.10 to 4.23).
 _NO_DAY = frozenset({"n/a", "TBD", "Unreleased - not yet security-supported"})
@@ -80,7 +80,8 @@ def read(support_md: bytes | None, where: str, branch: str | None = None) -> Win
     """
     place = f"{where}, {FILE}"
     found: dict[str, str] = {}
-    for key, value in _LINE.findall((support_md or b"").decode("utf-8", "backslashreplace")):
+    for key, written in _LINE.findall((support_md or b"").decode("utf-8", "backslashreplace")):
+        value = written.removesuffix("\r").strip(" \t")
         if found.setdefault(key, value) != value:
             raise Refusal("E-SUPPORT-FORM", f"{key} is both {_shown(found[key])} and {_shown(value)}", where=place)
     if not found:

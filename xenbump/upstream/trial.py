@@ -11,20 +11,28 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import re
 import shutil
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xenbump import process
+from xenbump import durable, process
 from xenbump.errors import Failure
 from xenbump.upstream import git
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
+    from pathlib import Path
 
 _SECONDS = 60.0
 _DOES_NOT_FIT = 1
+# What `git apply` says of a patch that does not fit. It ends with the same status where it could not do its work, for
+# lack of room for one: that is no verdict on a patch.
+_MISFIT = re.compile(
+    rb"^error: .*(?:patch does not apply|does not exist in index|already exists in (?:index|working directory)"
+    rb"|does not match (?:index|old mode)|wrong type|renamed/deleted|beyond a symbolic link|leaves file contents"
+    rb"|invalid path)",
+    re.MULTILINE,
+)
 _NEARLY = ("-C1",)
 
 
@@ -50,7 +58,7 @@ class Trial:
             The place in the series of the first that does not fit; None when all do.
 
         Raises:
-            Failure: E-GIT where one is no patch that git can read.
+            Failure: E-GIT where one is no patch that git can read, or git did not do its work.
         """
         return self._apply(series, [_NEARLY if place in fuzzy else () for place in range(len(series))])
 
@@ -78,7 +86,7 @@ class Trial:
             fits = self._git([series[place] for place in half], option, index).status == 0
             places = places[len(half) :] if fits else half
         done = self._git([series[places[0]]], option, index)
-        if done.status != _DOES_NOT_FIT:
+        if done.status != _DOES_NOT_FIT or not _MISFIT.search(done.stderr):
             raise git.explained(done, str(self._store))
         return places[0]
 
@@ -87,13 +95,23 @@ class Trial:
         for place, patch in enumerate(patches):
             (self._scratch / f"patch-{place}").write_bytes(patch)
             names.append(f"patch-{place}")
-        return process.run(
+        before = _mark(index)
+        done = process.run(
             ["git", f"--git-dir={self._store}", "apply", "--cached", "--whitespace=nowarn", *options, *names],
             cwd=self._scratch,
             env=_environment(self._store, index, self._scratch),
             timeout=_SECONDS,
             check=False,
         )
+        # Git puts a new index in the place of the old one, also where a patch changes nothing.
+        if done.status == 0 and _mark(index) == before:
+            raise Failure("E-GIT", "git 'apply' says that a patch fits, and has not applied it", where=str(self._store))
+        return done
+
+
+def _mark(index: Path) -> tuple[int, int]:
+    found = index.stat()
+    return found.st_ino, found.st_mtime_ns
 
 
 @contextlib.contextmanager
@@ -107,8 +125,8 @@ def on_tree(store: Path, commit: str) -> Iterator[Trial]:
     Raises:
         Failure: E-OBJECT when the store has not all of it.
     """
-    with tempfile.TemporaryDirectory(prefix="xenbump-trial-") as folder:
-        scratch = Path(folder)
+    git.refuse_foreign(store)
+    with durable.scratch("trial") as scratch:
         (scratch / "objects").mkdir()
         base = scratch / "base"
         done = process.run(
@@ -118,8 +136,9 @@ def on_tree(store: Path, commit: str) -> Iterator[Trial]:
             timeout=_SECONDS,
             check=False,
         )
-        if done.status != 0:
-            raise Failure("E-OBJECT", f"the tree of {commit} cannot be read: {done.error_text}", where=str(store))
+        if done.status != 0 or not base.is_file():
+            said = done.error_text or "git 'read-tree' wrote no index"
+            raise Failure("E-OBJECT", f"the tree of {commit} cannot be read: {said}", where=str(store))
         yield Trial(store, base, scratch)
 
 

@@ -9,9 +9,7 @@ in RFC 9110, section 13.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +19,7 @@ from urllib.request import url2pathname
 import msgspec
 import requests
 
-from xenbump import __version__
+from xenbump import __version__, durable, wire
 from xenbump.errors import Failure, Refusal
 
 if TYPE_CHECKING:
@@ -98,7 +96,11 @@ class Xenbits:
 
     def forget(self, name: str) -> None:
         """Keep no longer what was kept of a file, so that it is asked for without a condition."""
-        (self._cache / (_checked(name) + ".meta")).unlink(missing_ok=True)
+        path = self._cache / (_checked(name) + ".meta")
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise durable.failure(error, path, what="what is kept cannot be removed") from error
 
     def get(self, name: str) -> bytes:
         """A file as it is now; one that is kept is asked for by a conditional request.
@@ -128,13 +130,15 @@ class Xenbits:
     def _read(self, path: Path) -> bytes:
         """A file of a copy on disk."""
         try:
-            if path.stat().st_size > _limit(path.name):
-                raise Refusal("E-XSA-SIZE", f"the file has more than {_limit(path.name)} bytes", where=str(path))
-            return path.read_bytes()
+            with path.open("rb") as file:
+                content = file.read(_limit(path.name) + 1)
         except FileNotFoundError as error:
             raise Failure("E-XSA-MISSING", "there is no such file", where=str(path)) from error
         except OSError as error:
             raise Failure("E-XSA-MISSING", f"the file cannot be read: {error.strerror}", where=str(path)) from error
+        if len(content) > _limit(path.name):
+            raise Refusal("E-XSA-SIZE", f"the file has more than {_limit(path.name)} bytes", where=str(path))
+        return content
 
     def _ask(self, name: str) -> bytes:
         path = self._cache / name
@@ -145,10 +149,14 @@ class Xenbits:
             meta = _meta(path)
             headers = {"If-None-Match": meta.etag, "If-Modified-Since": meta.last_modified}
         if self._session is None:
+            durable.sweep(path.parent)
             self._session = requests.Session()
             # identity: the limits count what arrives, and a small reply must not unfold into a large one
             self._session.headers.update({"User-Agent": f"xenbump/{__version__}", "Accept-Encoding": "identity"})
             self._session.trust_env = urlsplit(self.root).hostname not in _LOOPBACK
+            self._session.auth = _anonymous
+            for scheme in ("http://", "https://"):
+                self._session.mount(scheme, wire.Adapter(seconds=_DEADLINE_SECONDS))
         self._progress(f"asking for {url}")
         try:
             with self._session.get(
@@ -167,6 +175,15 @@ class Xenbits:
                     reply.headers.get("ETag", ""),
                     reply.headers.get("Last-Modified", ""),
                 )
+        except requests.exceptions.SSLError as error:
+            raise Failure("E-TLS", "there is no trustworthy encrypted connection to the server", where=url) from error
+        except requests.exceptions.ContentDecodingError as error:
+            raise _Passing("E-TRUNCATED", "the reply is damaged: it cannot be unpacked", where=url) from error
+        except requests.exceptions.ReadTimeout as error:
+            said = (
+                f"nothing came for {_TIMEOUT_SECONDS[1]:g} seconds, or the reply took more than {_DEADLINE_SECONDS:g}"
+            )
+            raise _Passing("E-NETWORK", said, where=url) from error
         except requests.RequestException as error:
             raise _Passing("E-NETWORK", f"the server cannot be reached ({type(error).__name__})", where=url) from error
         except ValueError as error:  # requests looks at the address of a redirect that it is told not to follow
@@ -199,6 +216,11 @@ class Xenbits:
         if announced is not None and size != announced:
             raise _Passing("E-TRUNCATED", f"the reply ended after {size} of {announced} bytes", where=url)
         return b"".join(parts)
+
+
+def _anonymous(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """The request as it is: left to itself, requests adds what a `.netrc` of the user has for the host."""
+    return request
 
 
 def _judge(reply: requests.Response, url: str) -> None:
@@ -252,12 +274,11 @@ def _meta(path: Path) -> _Kept:
 
 
 def _keep(path: Path, content: bytes, kept: _Kept) -> None:
-    """Keep a reply. First the content, then what says that it is whole."""
+    """Keep a reply. First the content, then what says that it is whole, so it need not be on the disk at once."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.parent.is_dir():
+            path.parent.mkdir(parents=True, exist_ok=True)
         for target, data in ((path, content), (path.with_name(path.name + ".meta"), msgspec.json.encode(kept))):
-            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".new-", delete=False) as file:
-                file.write(data)
-            os.replace(file.name, target)  # noqa: PTH105 - the source is a name, not a Path
+            durable.put(target, data, sync=False)
     except OSError as error:
-        raise Failure("E-STATE", f"the reply cannot be kept: {error.strerror}", where=str(path)) from error
+        raise durable.failure(error, path, what="the reply cannot be kept") from error

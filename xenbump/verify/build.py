@@ -40,6 +40,7 @@ _OUTPUTS = """package: {
 }"""
 _CHUNK = 1 << 16
 _LARGEST_LOG = 64 << 20
+_LARGEST_ANSWER = 16 << 20  # of `nix build --json`, which has a few hundred bytes
 _STOP_SECONDS = 10.0
 _POLL_SECONDS = 0.01
 
@@ -241,7 +242,7 @@ def _run(command: list[str], folder: Path, log: _Log, deadline: float) -> tuple[
     Returns:
         Its exit status, negative where a signal ended it, None where the time was over; and what it answered.
     """
-    answer: list[bytes] = []
+    answer = bytearray()
     reading, writing = os.pipe()
     with (
         open(reading, "rb", buffering=0) as said,  # noqa: PTH123 - not a path
@@ -254,13 +255,18 @@ def _run(command: list[str], folder: Path, log: _Log, deadline: float) -> tuple[
         if running.stdin is not None:
             running.stdin.close()  # no question that Nix may ask gets an answer
         try:
-            if _follow(running, said, log.feed, answer.append, deadline):
-                return running.returncode, b"".join(answer)
+            if _follow(running, said, log.feed, lambda data: answer.extend(data[: _room(answer)]), deadline):
+                return running.returncode, bytes(answer)
         except BaseException:
             _stop(running, said)
             raise
         _stop(running, said)
         return None, b""
+
+
+def _room(answer: bytearray) -> int:
+    """How many more bytes of the answer are kept; one that is cut is not understood."""
+    return _LARGEST_ANSWER - len(answer)
 
 
 def _follow(

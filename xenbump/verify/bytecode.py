@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 import stat
-import tempfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from xenbump import durable
 from xenbump.errors import Failure
 from xenbump.process import run
 from xenbump.verify import cpio
@@ -37,8 +37,7 @@ def prepared(tree: Tree) -> Tree:
     version = _version(tree)
     if not version or _BUSYBOX not in tree:
         raise Failure("E-IMAGE-CONTENT", f"the packages have no {'busybox' if version else 'Python 3'}")
-    with tempfile.TemporaryDirectory(prefix="xenbump-image-") as folder:
-        root = Path(folder)
+    with durable.scratch("image") as root:
         _unpack(tree, root)
         return _linked(_compiled(tree, root, version), root)
 
@@ -56,8 +55,7 @@ def compiled(tree: Tree, sources: Mapping[str, bytes]) -> dict[str, bytes]:
     version = _version(tree)
     if not version:
         raise Failure("E-IMAGE-CONTENT", "the image has no Python 3")
-    with tempfile.TemporaryDirectory(prefix="xenbump-image-") as folder:
-        root = Path(folder)
+    with durable.scratch("image") as root:
         used = {
             name: entry
             for name, entry in tree.items()

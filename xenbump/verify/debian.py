@@ -90,7 +90,7 @@ class Suite:
         """
         self._update()
         done = run(
-            [*self._apt(), "install", "--yes", "--print-uris", *names],
+            [*self._apt(), "install", "--yes", "--print-uris", "--", *names],
             env=_messages(),
             timeout=_UPDATE_SECONDS,
             check=False,
@@ -114,7 +114,7 @@ class Suite:
         self._progress(f"downloading {len(packages)} packages of Debian {self.name}")
         wanted = [f"{package.name}={package.version}" for package in packages]
         done = run(
-            [*self._apt(), "install", "--yes", "--download-only", *wanted],
+            [*self._apt(), "install", "--yes", "--download-only", "--", *wanted],
             env=_messages(),
             timeout=_DOWNLOAD_SECONDS,
             check=False,

@@ -19,6 +19,7 @@ _LONGEST_LINE = 1 << 20
 _PREFIX = b"@nix "
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~]|$)")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_ERROR = re.compile(r"^[^\S\n]*error:", re.MULTILINE)
 _STORE_NAME = re.compile(r"^[0-9a-z]{32}-")
 
 
@@ -248,7 +249,7 @@ def _message(found: dict[str, Any]) -> Message:
     if level != 0:
         return Message(level, text)
     if not error and text.startswith("error:"):
-        error = re.split(r"(?:^|\n)\s*error:", text)[-1].strip()
+        error = _ERROR.split(text)[-1].strip()
     file, line, column = _text(found.get("file")), _whole(found.get("line")), _whole(found.get("column"))
     return Message(level, text, error.strip(), f"{file}:{line}:{column}" if error and file else "")
 

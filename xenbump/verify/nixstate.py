@@ -15,13 +15,13 @@ from xenbump.verify.nixlog import Activity, Event, Line, Message, Phase, Plain, 
 TAIL = 30  # lines of a build's log that are kept
 _KEPT_BUILDS = 50
 _KEPT_PROBLEMS = 100
-_DERIVATION = re.compile(r"/[^\s'\"]+\.drv(?![\w.-])")
-_MISMATCH = re.compile(
-    r"hash mismatch in fixed-output derivation '(?P<derivation>[^']+)'.*?"
-    r"(?:specified|wanted|expected):\s+(?P<specified>\S+)\s+got:\s+(?P<got>\S+)",
-    re.DOTALL,
-)
-_DEPENDENCY = re.compile(r"\bdependenc(?:y|ies)\b.*\bfailed\b|\bfailed\b.*\bdependenc(?:y|ies)\b", re.DOTALL)
+_PATH = re.compile(r"/[^\s'\"]++")
+_DERIVATION = re.compile(r"/.+\.drv(?![\w.-])", re.DOTALL)
+# Two expressions and not one, which would look for the second part once more behind each place that fits the first.
+_MISMATCH = re.compile(r"hash mismatch in fixed-output derivation '(?P<derivation>[^']+)'")
+_HASHES = re.compile(r"(?:specified|wanted|expected):\s+(?P<specified>\S+)\s+got:\s+(?P<got>\S+)")
+_DEPENDENCY = re.compile(r"\bdependenc(?:y|ies)\b")
+_FAILED = re.compile(r"\bfailed\b")
 _INTERRUPTED = re.compile(r"^interrupted by the user\b")
 _REASON = re.compile(r"^(?P<what>Cannot build [^\n]*)\n+\s*(?P<why>Reason: [^\n]*)")
 
@@ -153,9 +153,9 @@ def _counted(state: State, event: Progress) -> State:
 def _failing(state: State, error: str, place: str) -> State:
     """The state after an error; the log of the derivation that it is about is taken along."""
     wrong = _MISMATCH.search(error)
-    mismatch = Mismatch(wrong["derivation"], wrong["specified"], wrong["got"]) if wrong else None
-    about = _DERIVATION.search(error)
-    derivation = mismatch.derivation if mismatch else about[0] if about else ""
+    hashes = wrong and _HASHES.search(error, wrong.end())
+    mismatch = Mismatch(wrong["derivation"], hashes["specified"], hashes["got"]) if wrong and hashes else None
+    derivation = mismatch.derivation if mismatch else _derivation(error)
     logs = [build.lines for build in (*state.ended, *state.running) if derivation and build.derivation == derivation]
     message = _line_that_matters(error)
     problem = Problem(
@@ -164,12 +164,18 @@ def _failing(state: State, error: str, place: str) -> State:
         place=place,
         lines=logs[-1] if logs else (),
         mismatch=mismatch,
-        consequence=mismatch is None and _DEPENDENCY.search(message) is not None,
+        consequence=mismatch is None and all(word.search(message) for word in (_DEPENDENCY, _FAILED)),
         interrupted=_INTERRUPTED.search(error) is not None,
     )
     if problem in state.problems or len(state.problems) >= _KEPT_PROBLEMS:
         return state
     return replace(state, problems=(*state.problems, problem))
+
+
+def _derivation(error: str) -> str:
+    """The first derivation that an error names; empty where it names none."""
+    named = (_DERIVATION.match(path[0]) for path in _PATH.finditer(error))
+    return next((match[0] for match in named if match), "")
 
 
 def _line_that_matters(error: str) -> str:

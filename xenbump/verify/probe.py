@@ -10,12 +10,12 @@ import os
 import re
 import selectors
 import signal
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+from xenbump import durable
 from xenbump.errors import Failure
 from xenbump.process import run, start
 from xenbump.verify.watch import Watch
@@ -92,7 +92,7 @@ def said_version(hypervisor: Path, accelerator: Accelerator, seconds: float) -> 
     """The version that a hypervisor prints when it is started without a dom0, or why it printed none in that time."""
     argv = [QEMU, *accelerator.arguments, *MACHINE, "-m", "256", "-kernel", str(hypervisor), "-append", _OPTIONS]
     watch = Watch(time.monotonic())
-    with tempfile.TemporaryFile() as errors, start(argv, dies_with_parent=signal.SIGKILL, errors=errors) as qemu:
+    with durable.nameless() as errors, start(argv, dies_with_parent=signal.SIGKILL, errors=errors) as qemu:
         try:
             open_still = listen(
                 qemu.stdout.fileno() if qemu.stdout else -1, watch, lambda: bool(watch.version), seconds

@@ -11,11 +11,11 @@ import os
 import selectors
 import shutil
 import signal
-import tempfile
 import time
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Literal
 
+from xenbump import durable
 from xenbump.dom0.frames import Decoder
 from xenbump.dom0.report import Collector
 from xenbump.errors import Failure
@@ -50,6 +50,9 @@ _POLL_SECONDS = 0.5
 _PANIC_SECONDS = 0.5
 _OFF_SECONDS = 5.0
 _ERROR_BYTES = 2000
+# Of the console's file; a boot with all its tests has some megabytes.
+_LARGEST_CONSOLE = 64 << 20
+_CUT = b"\nxenbump: the console says too much; what follows is not kept\n"
 # MiB that Xen keeps for itself and what it hands a dom0 over in.
 _XEN_MEMORY = 256
 
@@ -75,7 +78,7 @@ class Booted:
         lacks: what the dom0's init missed, and tools that are of another minor version than the hypervisor.
         ready: seconds until dom0 was up; None: it never was.
         seconds: how long the machine ran.
-        console: the file with all that the console said.
+        console: the file with what the console said, up to 64 MiB.
         tail: its last lines, without frames.
     """
 
@@ -112,7 +115,7 @@ def boot(
         image: what is booted.
         job: what is to be checked; None: dom0 is started and turned off.
         accelerator: what `probe.probe` found.
-        console: the file that all of the console goes to.
+        console: the file that the console goes to, up to 64 MiB.
         memory: the machine's, in MiB; 0: as the manifest says.
         limits: how long things may take.
         progress: told when dom0 is up and when each result comes; as facts also what the console says.
@@ -135,7 +138,7 @@ def boot(
             raise Failure(
                 "E-VERIFY-DISK", f"the boot cannot be prepared: {error.strerror}", where=str(console)
             ) from error
-        errors = stack.enter_context(tempfile.TemporaryFile())
+        errors = stack.enter_context(durable.nameless())
         argv = command(image, kernel.fileno(), initrd, accelerator=accelerator, memory=memory)
         qemu = stack.enter_context(
             start(argv, keep=(kernel.fileno(), initrd), dies_with_parent=signal.SIGKILL, errors=errors)
@@ -222,6 +225,7 @@ class _Session:
         self._decoder = Decoder(job.nonce) if job is not None else None
         self._collector = Collector()
         self._spoken = False
+        self._kept = 0
 
     @property
     def panic(self) -> str:
@@ -257,7 +261,7 @@ class _Session:
                     return stopped
 
     def _take(self, data: bytes) -> None:
-        self._log.write(data)
+        self._keep(data)
         was_ready = self.watch.ready
         for line in self.watch.feed(data, time.monotonic()):
             emit(self._progress, ConsoleLine(line))
@@ -276,6 +280,12 @@ class _Session:
                     emit(self._progress, Checked(name, result))
                 elif kind == "test":
                     emit(self._progress, XtfTest(name, result))
+
+    def _keep(self, data: bytes) -> None:
+        if self._kept > _LARGEST_CONSOLE:
+            return
+        self._kept += len(data)
+        self._log.write(data if self._kept <= _LARGEST_CONSOLE else data + _CUT)
 
     def _stopped(self, now: float) -> tuple[Kind, str] | None:
         watch, limits = self.watch, self.limits

@@ -1,0 +1,1 @@
+"""Faults put into whole runs: after every effect, and in its place."""
