@@ -33,16 +33,17 @@ from xenbump.outcomes import UpToDate
 if TYPE_CHECKING:
     from xenbump.demo.xenbits import Shelf
 
-ROUNDS = 15
+ROUNDS = 25
 TARGET = 1.5
-EACH_READ = Accepted(
-    4.5,
-    "on the loopback interface the two questions take next to nothing; the rest goes into the 206 advisories, each of"
-    " which is read from the cache and decided on anew although index and release are the same (the profile that this"
-    " benchmark prints has the calls), and into the commits of the journal",
+OWN_WORK = Accepted(
+    2.6,
+    "on the loopback interface the two questions take next to nothing. The decisions come from the journal; what is"
+    " left is to read and hash each of the 206 kept texts, by which one that was damaged or exchanged is noticed (a"
+    " third of the time of its own), the seven commits of the journal, which wait for the disk, and the package file",
 )
 IMPORTS = Accepted(
-    6.0, "as above, and the imports: the shapes of package files, requests, the words of publications, the command line"
+    3.4,
+    "as above, and the imports: the command line with what it brings along, the shapes of package files, the report",
 )
 SIZE = project.Size(place.BRANCHES[-3:], 6, 300, 10, 60, place.NUMBERS)
 BY_HAND = """
@@ -71,8 +72,12 @@ def by_hand(git: str, index: str, tag: str) -> None:
 
 
 def start(*argv: str, folder: Path) -> None:
-    """Run a program to its end, and let it write into nothing."""
-    env = {**os.environ, **isolated_git(), "NO_COLOR": "1"}
+    """Run a program to its end, and let it write into nothing.
+
+    Python's bytecode is kept from one start to the next, as it is of what is installed, and beside the checkout.
+    """
+    env = {**os.environ, **isolated_git(), "NO_COLOR": "1", "PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
     subprocess.run(argv, check=True, cwd=folder, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
@@ -117,7 +122,7 @@ def measure() -> list[Measured]:
             ours / theirs,
             TARGET,
             given=given,
-            accepted=EACH_READ,
+            accepted=OWN_WORK,
         ),
         Measured(
             "`xenbump check` with nothing new, started anew",

@@ -1,8 +1,9 @@
 """Kill a run after every effect, let the disk, the network and programs fail, and count what differs afterwards.
 
-`tools/faults.py` tries every effect of every scenario, which takes hours; `--every 10` a tenth of them, `--scenario`
-and `--part` some. It prints how many effects, kills and differences there were, the table of the disk's errors and that
-of network and programs, and ends with 1 where anything differed. `--write` writes the figures as a page as well.
+`tools/faults.py` tries every effect of every scenario, which takes long; `--jobs 2` shares it between two processes,
+`--every 10` tries a tenth, `--scenario` and `--part` some. It prints how many effects, kills and differences there
+were, the table of the disk's errors and that of network and programs, and ends with 1 where anything differed.
+`--write` writes the figures as a page as well.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,11 +52,33 @@ class Figures:
     """
 
     kills: dict[str, tuple[str, int, int, int, int]] = field(default_factory=dict)
-    disk: dict[tuple[str, str], Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    disk: defaultdict[tuple[str, str], Counter[str]] = field(default_factory=lambda: defaultdict(Counter[str]))
     rows: list[Row] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     seconds: float = 0.0
     every: int = 1
+
+    def add(self, others: Figures) -> None:
+        """Add what another process has tried."""
+        for name, (command, effects, *counts, left) in others.kills.items():
+            before = self.kills.get(name, (command, effects, 0, 0, 0))
+            sums = (before[2] + counts[0], before[3] + counts[1])
+            self.kills[name] = (command, max(before[1], effects), *sums, max(before[4], left))
+        for cell, codes in others.disk.items():
+            self.disk[cell] += codes
+        self.rows += others.rows
+        self.wrong += others.wrong
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one of several processes tries: of these scenarios and parts the effects from `at` on, one of `of`."""
+
+    scenarios: tuple[str, ...]
+    parts: tuple[str, ...]
+    every: int
+    at: int
+    of: int
 
 
 def main() -> int:
@@ -63,18 +88,18 @@ def main() -> int:
     parser.add_argument("--scenario", action="append", choices=world.SCENARIOS, help="this one, and no other")
     parser.add_argument("--part", action="append", choices=PARTS, help="this one, and no other")
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the figures as a page")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="so many processes, each with own worlds")
     given = parser.parse_args()
     os.nice(10)
     figures, began = Figures(every=given.every), time.monotonic()
-    parts = given.part or PARTS
-    for name in given.scenario or world.SCENARIOS:
-        if {"kills", "disk"} & set(parts):
-            _scenario(name, figures, parts)
-    if "table" in parts:
-        for row in table.rows():
-            figures.rows.append(row)
-            figures.wrong += [f"{row.what} at {row.where}: {problem}" for problem in row.problems]
-            print(f"  {row.where}: {row.what}: {row.code or WENT_ON}", flush=True)
+    names, parts = tuple(given.scenario or world.SCENARIOS), tuple(given.part or PARTS)
+    shares = [Share(names, parts, given.every, at, given.jobs) for at in range(given.jobs)]
+    if given.jobs == 1:
+        figures.add(_tried(shares[0]))
+    else:
+        with ProcessPoolExecutor(given.jobs, get_context("spawn")) as pool:
+            for found in pool.map(_tried, shares):
+                figures.add(found)
     figures.seconds = time.monotonic() - began
     text = "\n".join(_told(figures))
     print(text)
@@ -83,23 +108,37 @@ def main() -> int:
     return int(bool(figures.wrong))
 
 
-def _scenario(name: str, figures: Figures, parts: tuple[str, ...] | list[str]) -> None:
+def _tried(share: Share) -> Figures:
+    """Try what a process is to try."""
+    figures = Figures(every=share.every)
+    for name in share.scenarios:
+        if {"kills", "disk"} & set(share.parts):
+            _scenario(name, figures, share)
+    if "table" in share.parts:
+        for row in table.rows(table.CELLS[share.at :: share.of]):
+            figures.rows.append(row)
+            figures.wrong += [f"{row.what} at {row.where}: {problem}" for problem in row.problems]
+            print(f"  {row.where}: {row.what}: {row.code or WENT_ON}", flush=True)
+    return figures
+
+
+def _scenario(name: str, figures: Figures, share: Share) -> None:
     """Try what there is to be tried in a scenario's world."""
     with tempfile.TemporaryDirectory(prefix="faults-") as folder, world.stood(name, Path(folder)) as place:
         effects = place.whole.effects
         print(f"{name}: {len(effects)} effects", flush=True)
-        if "kills" in parts:
-            chosen = trials.kills(effects)[:: figures.every]
+        if "kills" in share.parts:
+            chosen = trials.kills(effects)[:: share.every][share.at :: share.of]
             done = list(_noted((trials.killed(place, effect, torn=torn) for effect, torn in chosen), figures))
             figures.kills[name] = (
                 " ".join(("xenbump", *place.scenario.arguments)),
                 len(effects),
                 sum(trial.kills for trial in done),
                 sum(bool(trial.problems) for trial in done),
-                max(trial.temporary for trial in done),
+                max((trial.temporary for trial in done), default=0),
             )
-        if "disk" in parts:
-            faults = list(trials.faults(place.reading))[:: figures.every]
+        if "disk" in share.parts:
+            faults = list(trials.faults(place.reading))[:: share.every][share.at :: share.of]
             for trial in _noted((trials.failed(place, fault) for fault in faults), figures):
                 figures.disk[trial.fault, trial.kind.name.lower()][trial.code or WENT_ON] += 1
 

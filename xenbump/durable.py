@@ -154,7 +154,8 @@ def sweep(folder: Path, told: Callable[[Path], None] = lambda _: None) -> None:
         told: called with each that was removed.
     """
     try:
-        found = [path for path in folder.iterdir() if _TEMPORARY.fullmatch(path.name)]
+        # Names first: a folder of caches has hundreds.
+        found = [folder / name for name in os.listdir(folder) if _MARK in name and _TEMPORARY.fullmatch(name)]  # noqa: PTH208
     except OSError:
         return
     for path in found:

@@ -1,7 +1,8 @@
 """All advisories for one tree: the texts, the history and the tree itself are asked, and a decision is made on each.
 
 What is asked is remembered by what it depends on: a text by its digest, a history by its commit, a series of patches by
-the commit and the patches' digests. A warm audit asks only the index.
+the commit and the patches' digests. A warm audit asks only the index. The decisions on what is public are kept, too, as
+`verdicts.py` has it: where nothing that they rest on has changed, nothing is decided anew.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from xenbump import verdicts
 from xenbump.errors import Failure
 from xenbump.hashes import patch
 from xenbump.plan import decision
@@ -16,16 +18,17 @@ from xenbump.plan.decision import PatchState, TreeFacts
 from xenbump.plan.model import Decision, Verdict
 from xenbump.upstream import history, release, trial
 from xenbump.upstream.ranges import Reach
+from xenbump.verdicts import Facts, Verdicts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
-    from xenbump.upstream.advisory import Advisory, ResolutionLine
+    from xenbump.upstream.advisory import Advisory, PatchFile, ResolutionLine
     from xenbump.upstream.history import Fixes
     from xenbump.upstream.index import Entry
-    from xenbump.upstream.library import Library, Listed, Memory, Text
+    from xenbump.upstream.library import Library, Listed, Text
     from xenbump.upstream.model import Listing
     from xenbump.upstream.release import Release
     from xenbump.upstream.repository import Repository
@@ -51,6 +54,43 @@ class _Missing:
     @property
     def state(self) -> PatchState:
         return self.facts.states[self.line.glob]
+
+
+@dataclass(slots=True)
+class _Hearing:
+    """What is asked on a tree, and what came of it so far.
+
+    Attributes:
+        tree: the tree.
+        facts: what is known of it before any patch is tried.
+        fixes: what its history says.
+        before: the advisories that were fixed before that history begins.
+        listed: the names of the patches that the package file lists.
+        doubted: the advisories for which the tree is to confirm what its commits say.
+        missing: what it may lack.
+        digests: of the texts that were read, by number; empty for one that the next run will ask for again.
+        patches: that were to be tried.
+        lacks: something could not be had or read, so that the next run may come to another end.
+    """
+
+    tree: Tree
+    facts: TreeFacts
+    fixes: Fixes
+    listed: frozenset[str]
+    doubted: frozenset[int]
+    before: frozenset[int] = field(init=False)
+    missing: list[_Missing] = field(default_factory=list)
+    digests: dict[int, str] = field(default_factory=dict)
+    patches: list[PatchFile] = field(default_factory=list)
+    lacks: bool = False
+
+    def __post_init__(self) -> None:
+        self.before = frozenset(self.fixes.before)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing was missing, so that whoever asks the same gets the same."""
+        return not self.lacks and all(self.digests.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +121,7 @@ class Judge:
         listing: Listing,
         library: Library,
         *,
-        memory: Memory,
+        memory: Facts,
         now: datetime,
         progress: Callable[[str], None],
     ) -> None:
@@ -92,6 +132,7 @@ class Judge:
         self._now = now
         self._progress = progress
         self._read: dict[int, Listed] = {}
+        self._fixes: dict[Tree, Fixes] = {}
 
     def decisions(
         self, tree: Tree, listed: frozenset[str] = frozenset(), *, doubted: frozenset[int] = frozenset()
@@ -110,27 +151,27 @@ class Judge:
             XenbumpError: something could not be had, or must not be believed.
         """
         fixes = self.fixes(tree)
-        found: dict[int, Decision] = {}
-        missing: list[_Missing] = []
-        for entry in self._library.index():
-            if not entry.is_published:
-                found[entry.number] = _described(decision.untold(entry, self._now), entry)
-            elif entry.number in fixes.before:
-                found[entry.number] = _described(_before(entry.number, tree, fixes), entry)
-            else:
-                item = self.text(entry.number)
-                decided = self._decide(item, tree, fixes, listed, missing, doubted=entry.number in doubted)
-                found[entry.number] = _described(decided, entry, item.text)
-        for one in self._on_top(tree, missing):
-            again = decision.decide(one.advisory, one.facts, public=one.item.entry.public_time, listed=listed)
-            found[one.number] = _described(again, one.item.entry, one.item.text)
-        return tuple(found.values())
+        heard = _Hearing(
+            tree,
+            TreeFacts(tree.name, tree.branch, fixes.numbers, history.cut_of(tree.branch, self._listing)),
+            fixes,
+            listed,
+            doubted,
+        )
+        # What is not public yet depends on the clock, and is never remembered.
+        found = {one.xsa: one for one in self._of_public(heard)}
+        return tuple(
+            found[entry.number] if entry.is_published else _described(decision.untold(entry, self._now), entry)
+            for entry in self._library.index()
+        )
 
     def fixes(self, tree: Tree) -> Fixes:
-        """The advisories that commits in a tree's history say they fix."""
-        return history.fixed_in(
-            self._repository, self._listing, tree.commit, tree.ref, branch=tree.branch, memory=self._memory
-        )
+        """The advisories that commits in a tree's history say they fix; asked for once."""
+        if tree not in self._fixes:
+            self._fixes[tree] = history.fixed_in(
+                self._repository, self._listing, tree.commit, tree.ref, branch=tree.branch, memory=self._memory
+            )
+        return self._fixes[tree]
 
     def text(self, number: int) -> Listed:
         """An advisory with its verified text; each is read once."""
@@ -138,32 +179,65 @@ class Judge:
             self._read[number] = self._library.read(self._library.entry(number))
         return self._read[number]
 
-    def _decide(
-        self,
-        item: Listed,
-        tree: Tree,
-        fixes: Fixes,
-        listed: frozenset[str],
-        missing: list[_Missing],
-        *,
-        doubted: bool,
-    ) -> Decision:
-        """Decide on one advisory; what its tree may lack is put on the list `missing`."""
-        number, text = item.entry.number, item.text
-        if text is None:
-            return decision.untold(item.entry, self._now)
-        facts = TreeFacts(tree.name, tree.branch, fixes.numbers, history.cut_of(tree.branch, self._listing))
-        if text.advisory is None:
-            return decision.unread(number, facts, text.code, text.what)
-        marked = number in fixes.numbers
-        if not marked or doubted or not listed.isdisjoint(_names(text.advisory)):
-            for line in _to_try(text.advisory, tree.branch):
-                heard = self._tried(tree, line)
-                if heard is not None:
-                    facts = replace(facts, states={line.glob: heard[0]})
-                    if not marked and heard[0] is not PatchState.IN:
-                        missing.append(_Missing(item, text.advisory, facts, line, heard[1]))
-        return decision.decide(text.advisory, facts, public=item.entry.public_time, listed=listed)
+    def _of_public(self, heard: _Hearing) -> tuple[Decision, ...]:
+        """The decisions on what is public: those of an earlier run where all that they rest on is as it was."""
+        entries = [entry for entry in self._library.index() if entry.is_published]
+        asked = [entry.number for entry in entries if entry.number not in heard.before]
+        may_be_kept = not heard.doubted
+        digests = self._library.digests(asked) if may_be_kept else None
+        if digests is not None:
+            kept = verdicts.recall(self._memory, heard.tree.branch, self._ground(heard, digests))
+            if kept is not None and all(map(self._library.has_kept, kept.patches)):
+                return kept.decisions
+        found = {entry.number: self._decide(entry, heard) for entry in entries}
+        for one in self._on_top(heard.tree, heard.missing):
+            again = decision.decide(one.advisory, one.facts, public=one.item.entry.public_time, listed=heard.listed)
+            found[one.number] = _described(again, one.item.entry, one.item.text)
+        decisions = tuple(found.values())
+        if may_be_kept and heard.is_whole:
+            ground = self._ground(heard, heard.digests)
+            verdicts.remember(
+                self._memory, heard.tree.branch, Verdicts(ground, decisions, tuple(dict.fromkeys(heard.patches)))
+            )
+        return decisions
+
+    def _ground(self, heard: _Hearing, digests: Mapping[int, str]) -> str:
+        """A digest of all that the decisions on what is public rest on, but for the patches that were tried."""
+        return verdicts.ground(
+            self._library.index_digest,
+            sorted(digests.items()),
+            self._library.trusted,
+            heard.tree,
+            (sorted(heard.facts.fixed), sorted(heard.before), heard.fixes.point, heard.facts.cut),
+            sorted(heard.listed),
+        )
+
+    def _decide(self, entry: Entry, heard: _Hearing) -> Decision:
+        """Decide on one advisory that is public; what was asked for it, and what its tree may lack, is noted."""
+        number, facts = entry.number, heard.facts
+        if number in heard.before:
+            return _described(_before(number, heard.tree, heard.fixes), entry)
+        item = self.text(number)
+        heard.digests[number] = item.digest
+        text = item.text
+        if text is None or text.advisory is None:
+            heard.lacks = True
+            if text is None:
+                return _described(decision.untold(entry, self._now), entry)
+            return _described(decision.unread(number, facts, text.code, text.what), entry, text)
+        marked = number in facts.fixed
+        if not marked or number in heard.doubted or not heard.listed.isdisjoint(_names(text.advisory)):
+            for line in _to_try(text.advisory, heard.tree.branch):
+                said = self._tried(heard.tree, line)
+                heard.patches += line.files
+                if said is None:
+                    heard.lacks = True
+                    continue
+                facts = replace(facts, states={line.glob: said[0]})
+                if not marked and said[0] is not PatchState.IN:
+                    heard.missing.append(_Missing(item, text.advisory, facts, line, said[1]))
+        decided = decision.decide(text.advisory, facts, public=entry.public_time, listed=heard.listed)
+        return _described(decided, entry, text)
 
     def _on_top(self, tree: Tree, missing: list[_Missing]) -> list[_Missing]:
         """Those that the tree takes only on top of others that it lacks, too; lowest number first.
@@ -211,11 +285,11 @@ class Judge:
             if one.commit is None or release.order(one.branch) < release.order(since):
                 continue
             found.setdefault(one.branch, None)
-            if found[one.branch] is None and number in self._fixes(one).numbers:
+            if found[one.branch] is None and number in self._fixes_of(one).numbers:
                 found[one.branch] = one.version
         return found
 
-    def _fixes(self, one: Release) -> Fixes:
+    def _fixes_of(self, one: Release) -> Fixes:
         newest = [other for other in self._listing.releases if other.branch == one.branch][-1]
         if newest.commit is not None and newest is not one:
             # The newest has the others in its history, so that one fetch serves the branch.

@@ -34,7 +34,6 @@ from xenbump.plan import target
 from xenbump.plan.model import Plan, Subject
 from xenbump.planner import Planner
 from xenbump.progress import StepsAhead, emit, step
-from xenbump.publish import message
 from xenbump.upstream import release
 from xenbump.upstream.repository import Repository
 from xenbump.upstream.store import healed
@@ -219,6 +218,8 @@ class Pipeline:
         """What a backport repeats; None where it is none."""
         if not wish.backport or wish.backport == self._config.github.base:
             return None
+        from xenbump.publish import message  # noqa: PLC0415 - what only a change needs
+
         # A dry run may have no token, and GitHub says nothing without one.
         picked = "" if wish.dry_run and not self._config.token and self._config.app is None else publisher.picked(plan)
         return message.Backport(wish.backport, picked)
@@ -306,10 +307,13 @@ class Pipeline:
         return Planned(replace(plan, warnings=(*plan.warnings, *told)) if told else plan, edits)
 
     def _message(self, plan: Plan) -> Message:
+        from xenbump.publish import message  # noqa: PLC0415
+
         return message.write(plan, operator=self._config.github.operator)
 
     def _words(self, plan: Plan, evidence: Evidence | None, backport: Backport | None) -> Words:
         """What writes the message once it is known which labels are refused and what else is to be looked at."""
+        from xenbump.publish import message  # noqa: PLC0415
 
         def write(refused_labels: tuple[str, ...], see_also: str) -> Message:
             settings = self._config.github

@@ -6,12 +6,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from xenbump.assembly import Assembly
 from xenbump.errors import Refusal, XenbumpError
 from xenbump.hashes import sri
 from xenbump.judge import Tree
 from xenbump.package import patches
-from xenbump.pins import Pins
 from xenbump.plan import plan as planning
 from xenbump.plan import support as supported
 from xenbump.plan import target as targets
@@ -48,7 +46,6 @@ class Planner:
         self._xen = xen
         self._run = run
         self._progress = progress
-        self._pins = Pins(xen, run)
 
     def plan(
         self,
@@ -144,6 +141,10 @@ class Planner:
         )
 
     def _towards(self, package: Package, subject: Subject, target: Target, beside: Beside) -> Plan:
+        # What a check needs not, which is to take no longer than to ask.
+        from xenbump.assembly import Assembly  # noqa: PLC0415
+        from xenbump.pins import Pins  # noqa: PLC0415
+
         judge = self._xen.judge
         adds = targets.added(subject, target)
         here = self._tree_of(subject)
@@ -165,7 +166,7 @@ class Planner:
             source = self._xen.source(package.name, target, subject.fetcher)
             target = planning.confirmed(target, source.tree_version)
             digest = source.hash
-        pins, told = self._pins.towards(subject, target, moves=moves)
+        pins, told = Pins(self._xen, self._run).towards(subject, target, moves=moves)
         efi, switch = self._efi(package, subject)
         retired, support = self._retired(package, subject, adds)
         made = planning.make(

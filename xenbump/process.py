@@ -54,8 +54,8 @@ _GRACE_SECONDS = 2.0
 _POLL_SECONDS = 0.01
 _TAIL_BYTES = 4000
 _CHUNK = 1 << 16
-# Far more than anything that is run here has to say, and far less than the memory of a machine.
-_MOST_BYTES, _MOST_SAID = 256 << 20, 1 << 20
+# Three times what git says of all commits of Xen, and far less than the memory of a machine.
+_MOST_BYTES, _MOST_SAID = 64 << 20, 1 << 20
 # Becomes the program, after it has asked the kernel (prctl(2), PR_SET_PDEATHSIG) for a signal when the one that started
 # it ends. That one may have ended before the question: then nobody is there whose death could be told.
 _LEASH = """\
@@ -238,7 +238,7 @@ def run(
         The ended program, with its output; of what it wrote to stderr the last MiB.
 
     Raises:
-        Failure: E-PROGRAM-MISSING, E-PROGRAM-FAILED (with the end of its stderr, or because it wrote more than 256 MiB)
+        Failure: E-PROGRAM-MISSING, E-PROGRAM-FAILED (with the end of its stderr, or because it wrote more than 64 MiB)
             or E-TIMEOUT.
     """
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)

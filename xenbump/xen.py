@@ -14,7 +14,6 @@ from xenbump.errors import Failure, Refusal
 from xenbump.judge import Judge
 from xenbump.plan.model import Target
 from xenbump.upstream import history, release, signature, support, tree
-from xenbump.upstream.components import Components
 from xenbump.upstream.library import Library
 from xenbump.upstream.model import Listing, VerifiedRelease
 from xenbump.upstream.repository import Repository
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from xenbump.config import Config
     from xenbump.journal import Run
+    from xenbump.upstream.components import Components
     from xenbump.upstream.release import Release
 
 _OPEN = "-pre"
@@ -95,6 +95,8 @@ class Xen:
     def components(self) -> Components:
         """The repositories of what is built with Xen."""
         if self._components is None:
+            from xenbump.upstream.components import Components  # noqa: PLC0415 - a check needs none
+
             roots = self._config.upstream.component_addresses(self._config.folder)
             self._components = Components(roots, self._config.state / "git" / "components", self._progress)
         return self._components

@@ -7,6 +7,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -172,3 +173,19 @@ def test_half_a_character_is_refused(entry: str) -> None:
     assert refusal(f'[{{"xsas":[{{{entry}}}]}}]'.encode()).code == "E-XSA-INDEX"
     whole = entry.replace("\\udfff", "").replace("\\ud800", "\\ud83d\\ude00").replace("\\udc00", "b")
     assert len(index.parse(f'[{{"xsas":[{{{whole}}}]}}]'.encode())) == 1
+
+
+@given(
+    st.integers(1, 99999),
+    st.none() | st.integers(1, 99999),
+    st.none() | st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31)),  # noqa: DTZ001 - the zone is not written
+    st.none() | st.text(st.characters(codec="utf-8")),
+    st.lists(st.text(st.characters(codec="utf-8"))),
+)
+def test_entries_come_out_of_the_journal_as_they_went_in(
+    number: int, version: int | None, public: datetime | None, title: str | None, files: list[str]
+) -> None:
+    time = None if public is None else f"{public:%Y-%m-%d %H:%M:%S}".rjust(19, "0")
+    listed = {"xsa": number, "version": version, "public_time": time, "title": title}
+    found = index.parse(content({**listed, "files": [{"name": name} for name in files], "more": 1}))
+    assert msgspec.json.decode(msgspec.json.encode(found), type=tuple[Entry, ...]) == found

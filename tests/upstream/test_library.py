@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +16,7 @@ from xenbump.demo.advisory_text import build, content_of, render
 from xenbump.demo.xenbits import Shelf, XenbitsServer
 from xenbump.errors import Failure, Refusal
 from xenbump.journal import Journal
+from xenbump.upstream import index
 from xenbump.upstream.library import Library
 from xenbump.upstream.xenbits import Xenbits
 
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
     from xenbump.demo.signing import SigningKey
     from xenbump.journal import Run
+    from xenbump.upstream.index import Entry
     from xenbump.upstream.library import Text
 
 TABLE = [("xsa480-?.patch", "xen-unstable - Xen 4.17.x")]
@@ -193,6 +197,36 @@ def test_a_patch_has_the_signed_digest(shelf: Shelf, library: Library) -> None:
     assert missing.value.code == "E-XSA-MISSING"
 
 
+def test_an_index_that_was_read_once_is_not_read_again(
+    shelf: Shelf, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[bytes] = []
+    real = index.parse
+
+    def noted(content: bytes) -> tuple[Entry, ...]:
+        read.append(content)
+        return real(content)
+
+    monkeypatch.setattr(index, "parse", noted)
+
+    def make() -> Library:
+        return Library(Xenbits(str(shelf.folder), tmp_path / "cache"), trust_in(shelf.key), run)
+
+    shelf.add(480, TABLE)
+    assert make().index() == make().index()
+    assert len(read) == 1
+    before = make().index_digest
+    shelf.listed(480, version=2, title="another")
+    assert make().entry(480).title == "another"
+    assert len(read) == 2
+    assert make().index_digest != before
+    (shelf.folder / "xsa.json").write_bytes(b"{}")
+    for _ in range(2):  # what is refused is not remembered
+        with pytest.raises(Refusal):
+            make().index()
+    assert len(read) == 4
+
+
 # --- over HTTP -------------------------------------------------------------------------------------------------------
 
 
@@ -259,6 +293,39 @@ def test_an_index_that_is_damaged_twice_is_had_in_the_next_run(
     assert caught.value.code == "E-XSA-INDEX"
     assert [entry.number for entry in Library(client, trust_in(shelf.key), run).index()] == [480]
     client.close()
+
+
+def test_which_texts_are_kept_and_need_not_be_asked_for(
+    shelf: Shelf, served: HTTPServer, run: Run, tmp_path: Path
+) -> None:
+    (line,) = shelf.add(480, TABLE).lines
+    shelf.add(481, TABLE)
+    client = Xenbits(served.url_for("/xsa/"), tmp_path / "cache")
+    library = Library(client, trust_in(shelf.key), run)
+    assert library.digests([480]) is None
+    contents = {number: (shelf.folder / f"advisory-{number}.txt").read_bytes() for number in (480, 481)}
+    wanted = {number: hashlib.sha256(content).hexdigest() for number, content in contents.items()}
+    assert {number: library.read(library.entry(number)).digest for number in wanted} == wanted
+    assert library.digests([480, 481]) == wanted
+    assert library.digests([480, 482]) is None
+    assert not library.has_kept(line.files[0])
+    library.patch(line.files[0])
+    assert library.has_kept(line.files[0])
+    assert not library.has_kept(replace(line.files[0], sha256="0" * 64))
+    # One that is newer than the index says is asked for in every run.
+    shelf.listed(480, version=1, title="x")
+    later = Library(client, trust_in(shelf.key), run)
+    assert later.read(later.entry(480)).digest == ""
+    (path,) = (tmp_path / "cache").glob("*/advisory-481.txt")
+    path.write_bytes(contents[480])
+    assert later.digests([481]) is None
+    client.close()
+
+
+def test_of_a_copy_on_disk_nothing_is_kept(shelf: Shelf, library: Library) -> None:
+    shelf.add(480, TABLE)
+    assert library.read(library.entry(480)).digest == ""
+    assert library.digests([480]) is None
 
 
 def gpgv_counted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:

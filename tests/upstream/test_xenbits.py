@@ -398,3 +398,22 @@ def test_what_is_kept_is_told_from_what_only_looks_so(tmp_path: Path) -> None:
     meta = folder / f"{NAME}.meta"
     meta.write_text(json.dumps({"sha256": hashlib.sha256(b"text").hexdigest()}))
     assert client.kept(NAME) == b"text"
+
+
+@pytest.mark.parametrize("damage", ["", "altered", "without-meta", "strange-meta", "gone"])
+def test_the_digests_of_what_is_kept(httpserver: HTTPServer, shop: Shop, tmp_path: Path, damage: str) -> None:
+    names = ("advisory-480.txt", "advisory-481.txt")
+    for name in names:
+        httpserver.expect_request(f"/xsa/{name}").respond_with_data(name.encode())
+        shop.client.get(name)
+    (place,) = [path.parent for path in tmp_path.rglob("advisory-480.txt")]
+    if damage == "altered":
+        (place / names[0]).write_bytes(b"advisory-48O.txt")
+    elif damage == "strange-meta":
+        (place / f"{names[0]}.meta").write_bytes(b"{")
+    elif damage:
+        (place / (names[0] + (".meta" if damage == "without-meta" else ""))).unlink()
+    whole = {name: hashlib.sha256(name.encode()).hexdigest() for name in names}
+    assert shop.client.digests(names) == (None if damage else whole)
+    assert shop.client.digests(names[1:]) == {names[1]: whole[names[1]]}
+    assert shop.client.digests([]) == {}

@@ -2,7 +2,7 @@
 
 The index (xsa.json) is not signed, so it only says where to look; what counts is the signed text. A text that is kept
 and has the version of the index is not asked for again. What was verified and read once is remembered by the digest of
-the text, so that a warm run starts no gpgv.
+the text, so that a warm run starts no gpgv; the index is asked for in every run, and remembered by its digest, too.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from xenbump.errors import Refusal
@@ -17,13 +18,13 @@ from xenbump.hashes import patch
 from xenbump.upstream import advisory as grammar
 from xenbump.upstream import index, signature
 from xenbump.upstream.advisory import Advisory  # noqa: TC001 - the journal reads the type at run time
+from xenbump.upstream.index import Entry
 from xenbump.upstream.xenbits import INDEX
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from xenbump.upstream.advisory import PatchFile
-    from xenbump.upstream.index import Entry
     from xenbump.upstream.signature import Trust
     from xenbump.upstream.xenbits import Xenbits
 
@@ -66,10 +67,18 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """An entry of the index; `text` is None for a number whose advisory is not public."""
+    """An entry of the index with its text.
+
+    Attributes:
+        entry: the entry.
+        text: None for a number whose advisory is not public.
+        digest: SHA-256 of the text as it was judged and is kept; empty where the next run will ask for it again: it
+            is not kept, or has not the version that the index has.
+    """
 
     entry: Entry
     text: Text | None
+    digest: str = ""
 
 
 class Library:
@@ -84,9 +93,8 @@ class Library:
     def __init__(self, xenbits: Xenbits, trust: Trust, memory: Memory) -> None:
         self._xenbits = xenbits
         self._trust = trust
-        self._trusted = (hashlib.sha256(trust.keyring).hexdigest(), sorted(trust.fingerprints))
+        self.trusted = (hashlib.sha256(trust.keyring).hexdigest(), tuple(sorted(trust.fingerprints)))
         self._memory = memory
-        self._index: tuple[Entry, ...] | None = None
 
     def index(self) -> tuple[Entry, ...]:
         """The entries of the index, lowest number first; asked for once.
@@ -95,16 +103,32 @@ class Library:
             Refusal: E-XSA-INDEX for a form that is not understood.
             Failure: it could not be had.
         """
-        if self._index is None:
-            try:
-                self._index = index.parse(self._xenbits.get(INDEX))
-            except Refusal:
-                if self._xenbits.kept(INDEX) is None:
-                    raise
-                # As for a text: the server would say of what came damaged once that nothing has changed.
-                self._xenbits.forget(INDEX)
-                self._index = index.parse(self._xenbits.get(INDEX))
-        return self._index
+        return self._index[1]
+
+    @property
+    def index_digest(self) -> str:
+        """The SHA-256 of the index; the errors are those of `index`."""
+        return self._index[0]
+
+    @cached_property
+    def _index(self) -> tuple[str, tuple[Entry, ...]]:
+        """The index: its digest and its entries. What raises is not kept, and is asked for again."""
+        try:
+            return self._read_index(self._xenbits.get(INDEX))
+        except Refusal:
+            if self._xenbits.kept(INDEX) is None:
+                raise
+            # As for a text: the server would say of what came damaged once that nothing has changed.
+            self._xenbits.forget(INDEX)
+            return self._read_index(self._xenbits.get(INDEX))
+
+    def _read_index(self, content: bytes) -> tuple[str, tuple[Entry, ...]]:
+        digest = hashlib.sha256(content).hexdigest()
+        return digest, self._memory.step("", "index", digest, tuple[Entry, ...], lambda: index.parse(content))
+
+    @cached_property
+    def _by_number(self) -> dict[int, Entry]:
+        return {entry.number: entry for entry in self.index()}
 
     def entry(self, number: int) -> Entry:
         """The entry of an advisory.
@@ -112,10 +136,21 @@ class Library:
         Raises:
             Refusal: E-XSA-UNKNOWN when the index has none.
         """
-        for entry in self.index():
-            if entry.number == number:
-                return entry
-        raise Refusal("E-XSA-UNKNOWN", f"xenbits lists no XSA-{number}", where=self._xenbits.root)
+        found = self._by_number.get(number)
+        if found is None:
+            raise Refusal("E-XSA-UNKNOWN", f"xenbits lists no XSA-{number}", where=self._xenbits.root)
+        return found
+
+    def digests(self, numbers: Iterable[int]) -> dict[int, str] | None:
+        """The SHA-256 of the texts that are kept, without asking; None when one of them is not, or is damaged."""
+        names = {_name(number): number for number in numbers}
+        found = self._xenbits.digests(names)
+        return None if found is None else {names[name]: digest for name, digest in found.items()}
+
+    def has_kept(self, file: PatchFile) -> bool:
+        """Whether a patch is kept with the signed digest, so that it can be had without asking."""
+        kept = self._xenbits.kept(file.name)
+        return kept is not None and hashlib.sha256(kept).hexdigest() == file.sha256
 
     def read(self, entry: Entry) -> Listed:
         """An entry with its verified text.
@@ -126,25 +161,28 @@ class Library:
         """
         if not entry.is_published:
             return Listed(entry, None)
-        name = f"advisory-{entry.number}.txt"
+        name = _name(entry.number)
         kept = self._xenbits.kept(name)
         if kept is not None and _version(kept) != entry.version:
             kept = None
         try:
-            text = self._read_text(self._xenbits.get(name) if kept is None else kept, entry.number)
+            content = self._xenbits.get(name) if kept is None else kept
+            text, digest = self._read_text(content, entry.number)
         except Refusal:
             # What came damaged once and was kept must not be refused for ever.
             if self._xenbits.kept(name) is None:
                 raise
             self._xenbits.forget(name)
-            text = self._read_text(self._xenbits.get(name), entry.number)
+            content = self._xenbits.get(name)
+            text, digest = self._read_text(content, entry.number)
         if entry.version is not None and text.version and text.version < entry.version:
             raise Refusal(
                 "E-XSA-OLD",
                 f"the index has version {entry.version} of the advisory, its text is version {text.version}",
                 where=f"{self._xenbits.root}, {name}",
             )
-        return Listed(entry, text)
+        stays = _version(content) == entry.version and (content is kept or self._xenbits.kept(name) == content)
+        return Listed(entry, text, digest if stays else "")
 
     def patch(self, file: PatchFile) -> bytes:
         """A patch whose bytes have the signed SHA-256; one that is kept and has it is not asked for.
@@ -166,9 +204,11 @@ class Library:
             raise
         return content
 
-    def _read_text(self, content: bytes, number: int) -> Text:
-        given = (number, hashlib.sha256(content).hexdigest(), self._trusted)
-        return self._memory.step("", "advisory", given, Text, lambda: self._judged(content, number))
+    def _read_text(self, content: bytes, number: int) -> tuple[Text, str]:
+        """A text, and the digest of what was judged."""
+        digest = hashlib.sha256(content).hexdigest()
+        given = (number, digest, self.trusted)
+        return self._memory.step("", "advisory", given, Text, lambda: self._judged(content, number)), digest
 
     def _judged(self, content: bytes, number: int) -> Text:
         signed, judged = signature.verify_clearsigned(content, self._trust, what=f"advisory {number}")
@@ -188,6 +228,10 @@ class Library:
             signed_by=judged.fingerprint,
             signed_at=judged.made,
         )
+
+
+def _name(number: int) -> str:
+    return f"advisory-{number}.txt"
 
 
 def _version(content: bytes) -> int:

@@ -9,6 +9,7 @@ in RFC 9110, section 13.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import time
 from pathlib import Path
@@ -23,7 +24,7 @@ from xenbump import __version__, durable, wire
 from xenbump.errors import Failure, Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 INDEX = "xsa.json"
 _NAME = re.compile(
@@ -93,6 +94,29 @@ class Xenbits:
         except OSError:
             return None
         return content if _meta(path).sha256 == hashlib.sha256(content).hexdigest() else None
+
+    def digests(self, names: Iterable[str]) -> dict[str, str] | None:
+        """The SHA-256 of files that are kept, without asking; None when one of them is not, or is damaged.
+
+        For many files, and so by the shortest way: their folder is opened once.
+        """
+        wanted = [_checked(name) for name in names]
+        found: dict[str, str] = {}
+        try:
+            folder = os.open(self._cache, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError:
+            return None if wanted else {}
+        try:
+            for name in wanted:
+                digest = hashlib.sha256(_bytes(folder, name)).hexdigest()
+                if msgspec.json.decode(_bytes(folder, f"{name}.meta"), type=_Kept).sha256 != digest:
+                    return None
+                found[name] = digest
+        except (OSError, msgspec.MsgspecError):
+            return None
+        finally:
+            os.close(folder)
+        return found
 
     def forget(self, name: str) -> None:
         """Keep no longer what was kept of a file, so that it is asked for without a condition."""
@@ -263,6 +287,12 @@ def _folder_of(root: str) -> Path | None:
     if root.startswith("file:"):
         return Path(url2pathname(urlsplit(root).path))
     return None if "://" in root else Path(root)
+
+
+def _bytes(folder: int, name: str) -> bytes:
+    """A file of an open folder."""
+    with open(name, "rb", opener=lambda path, flags: os.open(path, flags, dir_fd=folder)) as file:
+        return file.read()
 
 
 def _meta(path: Path) -> _Kept:
