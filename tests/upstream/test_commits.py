@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,9 @@ from hypothesis import strategies as st
 from xenbump.errors import Failure
 from xenbump.hashes.objects import DIRECTORY, EXECUTABLE, REGULAR, SUBMODULE, SYMLINK, Blob, Commit, TreeEntry
 from xenbump.upstream.commits import changed_files, commit_of, origins, reverted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ONE = "f6281291704aa356489f4bd927cc7348a920bd01"
 OTHER = "36aa64095d0419d52d2466405ac13b9858463f48"
@@ -165,6 +169,12 @@ class Trees:
         raise NotImplementedError
 
     def commit(self, oid: str) -> Commit:
+        raise NotImplementedError
+
+    def expect(self, files: Sequence[str]) -> None:
+        raise NotImplementedError
+
+    def gather(self, trees: Sequence[str]) -> None:
         raise NotImplementedError
 
 

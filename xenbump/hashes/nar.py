@@ -8,6 +8,7 @@ owners, times or other permissions, so it can be written from git's objects with
 from __future__ import annotations
 
 import hashlib
+import itertools
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from xenbump.hashes.objects import Objects, TreeEntry
 
 _BY_NAME = attrgetter("name")
+_NO_FILES = frozenset({DIRECTORY, SUBMODULE})
 
 
 def _string(content: bytes) -> bytes:
@@ -112,12 +114,21 @@ class _Writer:
         sink = self._sink
         sink(_FOLDER)
         # Git sorts a folder as if its name ended in a slash; NAR sorts the bare names.
-        for entry in sorted(self._objects.tree(tree), key=_BY_NAME):
+        entries = sorted(self._objects.tree(tree), key=_BY_NAME)
+        self._objects.gather([entry.oid for entry in entries if entry.mode == DIRECTORY])
+        for at, entry in enumerate(entries):
             self._walk.entry(path + entry.name)
+            if not at or entries[at - 1].mode in _NO_FILES:
+                self._objects.expect(self._files_from(entries, at, path))
             sink(_ENTRY + _string(entry.name) + _NODE)
             self._node(entry, path + entry.name)
             sink(_CLOSE)
         sink(_CLOSE)
+
+    def _files_from(self, entries: list[TreeEntry], at: int, path: bytes) -> list[str]:
+        """The files that are read one after the other from an entry on, up to the next folder."""
+        run = itertools.takewhile(lambda entry: entry.mode not in _NO_FILES, entries[at:])
+        return [entry.oid for entry in run if path + entry.name not in self._replaced]
 
     def _node(self, entry: TreeEntry, path: bytes) -> None:
         sink = self._sink

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from xenbump.errors import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 DIRECTORY = 0o040000
 REGULAR = 0o100644
@@ -114,6 +114,12 @@ class Objects(Protocol):
 
     def commit(self, oid: str) -> Commit:
         """A commit."""
+
+    def expect(self, files: Sequence[str]) -> None:
+        """These files are asked for next, in this order."""
+
+    def gather(self, trees: Sequence[str]) -> None:
+        """These trees are asked for soon."""
 
 
 def parse_tree(raw: bytes, where: str) -> tuple[TreeEntry, ...]:

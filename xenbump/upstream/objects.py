@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from typing import TYPE_CHECKING
+from collections import deque
+from typing import IO, TYPE_CHECKING
 
 from xenbump import process
 from xenbump.errors import Failure, Refusal
@@ -17,13 +18,16 @@ from xenbump.hashes import objects as form
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 
 # Bytes of an object, which is read into memory as a whole. The largest of Xen and of what its pins name are far below:
 # a tag or a commit has some kilobytes, a folder as well, and a file some megabytes.
 _LARGEST = {"tag": 1_000_000, "commit": 1_000_000, "tree": 8_000_000, "blob": 64_000_000}
+# Objects that are asked for ahead: 64 names are 2.6 kB, and the smallest pipe has 4.
+_AHEAD = 64
+_CHUNK = 1 << 16
 
 
 class ObjectReader:
@@ -33,6 +37,9 @@ class ObjectReader:
         self._process = conversation
         self._where = where
         self._trees: dict[str, tuple[form.TreeEntry, ...]] = {}
+        # What git was asked for and has not been read yet, in this order, and what it will be asked for behind that.
+        self._asked: deque[str] = deque()
+        self._expected: deque[str] = deque()
 
     def raw(self, oid: str, kind: str) -> bytes:
         """The content of the object `oid`, which must be of the type `kind` (`blob`, `tree`, `commit`, `tag`).
@@ -45,8 +52,7 @@ class ObjectReader:
         if requests is None or replies is None:
             raise Failure("E-OBJECT", "git is not listening", where=self._where)
         try:
-            requests.write(oid.encode("ascii") + b"\n")
-            requests.flush()
+            self._ask(oid, requests, replies)
             header = replies.readline().split()
             size = int(header[2]) if len(header) == 3 else -1  # noqa: PLR2004
             if size > _LARGEST.get(kind, 0):
@@ -72,6 +78,61 @@ class ObjectReader:
         if len(content) != size or digest.hexdigest() != oid:
             raise Failure("E-OBJECT", f"the object {oid} has been altered in the cache", where=self._where)
         return content
+
+    def _ask(self, oid: str, requests: IO[bytes], replies: IO[bytes]) -> None:
+        """Ask git for an object, unless that was done ahead; what it has to say next is about that one."""
+        if self._asked and self._asked[0] != oid:
+            # Somebody wants something else than what was expected.
+            self._expected.clear()
+            while self._asked:
+                self._pass_over(self._asked.popleft(), requests, replies)
+        if not self._asked:
+            self._asked.append(oid)
+            requests.write(oid.encode("ascii") + b"\n")
+            requests.flush()
+        self._asked.popleft()
+        self._ask_ahead(requests)
+
+    def _ask_ahead(self, requests: IO[bytes]) -> None:
+        """Keep git at work: so little is asked that it fits into a pipe, whether git reads it or not."""
+        if len(self._asked) < _AHEAD // 2 and self._expected:
+            while len(self._asked) < _AHEAD and self._expected:
+                self._asked.append(self._expected.popleft())
+                requests.write(self._asked[-1].encode("ascii") + b"\n")
+            requests.flush()
+
+    def _pass_over(self, oid: str, requests: IO[bytes], replies: IO[bytes]) -> None:
+        """Read an object that nobody wants any more."""
+        header = replies.readline().split()
+        left = int(header[2]) + 1 if len(header) == 3 else 0  # noqa: PLR2004
+        if left > max(_LARGEST.values()) + 1:
+            requests.close()
+            replies.close()
+            raise OSError(f"the object {oid} is too large to be passed over")
+        while left > 0:
+            part = replies.read(min(left, _CHUNK))
+            if not part:
+                raise OSError("git has ended")
+            left -= len(part)
+
+    def expect(self, files: Sequence[str]) -> None:
+        """These files are asked for next, in this order: git can read one while another is being hashed.
+
+        What comes in another order, or not at all, costs time and nothing else.
+        """
+        self._expected.extend(files)
+        requests = self._process.stdin
+        if requests is not None:
+            # What is wrong is told when an object is asked for.
+            with contextlib.suppress(OSError, ValueError):
+                self._ask_ahead(requests)
+
+    def gather(self, trees: Sequence[str]) -> None:
+        """Read these trees, so that they are at hand."""
+        lacking = [oid for oid in dict.fromkeys(trees) if oid not in self._trees]
+        self.expect(lacking)
+        for oid in lacking:
+            self.tree(oid)
 
     def tree(self, oid: str) -> tuple[form.TreeEntry, ...]:
         """The entries of a tree, in git's order; kept, since archive and NAR both walk them."""
