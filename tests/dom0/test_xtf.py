@@ -84,12 +84,16 @@ def run(
 
 
 def processes_in(folder: Path) -> list[str]:
-    """The processes that run in a folder."""
-    found = []
-    for link in Path("/proc").glob("[0-9]*/cwd"):
-        with contextlib.suppress(OSError):
-            found += [link.parent.name] if link.readlink() == folder else []
-    return found
+    """The processes that run in a folder; those that were killed have a moment to end."""
+    deadline = time.monotonic() + 5
+    while True:
+        found = []
+        for link in Path("/proc").glob("[0-9]*/cwd"):
+            with contextlib.suppress(OSError):
+                found += [link.parent.name] if link.readlink() == folder else []
+        if not found or time.monotonic() > deadline:
+            return found
+        time.sleep(0.05)
 
 
 def test_a_run_of_every_kind_of_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
