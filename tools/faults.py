@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 PARTS = ("kills", "disk", "table")
 # What is left when a run gets over an error has no code.
 WENT_ON = "went on"
+_TELL_EVERY = 25
 
 
 @dataclass
@@ -144,7 +145,9 @@ def _scenario(name: str, figures: Figures, share: Share) -> None:
 
 
 def _noted(done: Iterator[Trial], figures: Figures) -> Iterator[Trial]:
-    for trial in done:
+    for number, trial in enumerate(done, 1):
+        if number % _TELL_EVERY == 0:
+            print(f"  {number} tried", flush=True)
         for problem in trial.problems:
             print(f"  {trial.what}: {problem}", flush=True)
             figures.wrong.append(f"{trial.what}: {problem}")
