@@ -23,7 +23,7 @@ import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import nixlang
 from support import place, project
@@ -101,9 +101,8 @@ class Remembered:
         key = (f"{package} {name}", repr(given))
         if key not in self._known:
             self._known[key] = work()
-        found = self._known[key]
-        assert isinstance(found, kind)
-        return found
+        del kind
+        return cast("T", self._known[key])
 
     def recall(self, kind: str, key: str) -> str | None:
         """Nothing: how long deciding takes is to be measured, not how long remembering it."""
