@@ -116,19 +116,17 @@ class _Writer:
         # Git sorts a folder as if its name ended in a slash; NAR sorts the bare names.
         entries = sorted(self._objects.tree(tree), key=_BY_NAME)
         self._objects.gather([entry.oid for entry in entries if entry.mode == DIRECTORY])
-        for at, entry in enumerate(entries):
-            self._walk.entry(path + entry.name)
-            if not at or entries[at - 1].mode in _NO_FILES:
-                self._objects.expect(self._files_from(entries, at, path))
-            sink(_ENTRY + _string(entry.name) + _NODE)
-            self._node(entry, path + entry.name)
-            sink(_CLOSE)
+        for are_files, group in itertools.groupby(entries, lambda entry: entry.mode not in _NO_FILES):
+            run = list(group)
+            if are_files:
+                # Up to the next folder they are read one after the other.
+                self._objects.expect([entry.oid for entry in run if path + entry.name not in self._replaced])
+            for entry in run:
+                self._walk.entry(path + entry.name)
+                sink(_ENTRY + _string(entry.name) + _NODE)
+                self._node(entry, path + entry.name)
+                sink(_CLOSE)
         sink(_CLOSE)
-
-    def _files_from(self, entries: list[TreeEntry], at: int, path: bytes) -> list[str]:
-        """The files that are read one after the other from an entry on, up to the next folder."""
-        run = itertools.takewhile(lambda entry: entry.mode not in _NO_FILES, entries[at:])
-        return [entry.oid for entry in run if path + entry.name not in self._replaced]
 
     def _node(self, entry: TreeEntry, path: bytes) -> None:
         sink = self._sink
