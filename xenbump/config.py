@@ -13,14 +13,13 @@ import msgspec
 from xenbump.errors import UsageError
 from xenbump.settings import File, GitHub, Package, Upstream, Verify, Watch, expanded
 from xenbump.toml_lines import line_of
-from xenbump.upstream.git import check_address
+from xenbump.upstream.git import LOOPBACK, check_address
 from xenbump.upstream.release import is_branch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 FILE_NAME = "xenbump.toml"
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+")
 _REVIEWER = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*(/[A-Za-z0-9._-]+)?")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
@@ -308,7 +307,7 @@ def _check_xsa_root(root: str, where: str) -> None:
     except ValueError:
         raise UsageError("E-XSA-ROOT", f"{root!r} is no address", where=where) from None
     local = "://" not in root or parts.scheme == "file"
-    loopback = parts.scheme == "http" and parts.hostname in _LOOPBACK
+    loopback = parts.scheme == "http" and parts.hostname in LOOPBACK
     if not root or not (local or loopback or parts.scheme == "https") or parts.query or parts.username:
         raise UsageError("E-XSA-ROOT", f"{root!r} is not https, a file: address or a path", where=where)
 
@@ -331,6 +330,6 @@ def _github_url(given: str) -> str:
         parts = urlsplit(url)
     except ValueError:
         parts = urlsplit("")
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
         raise UsageError("E-CONFIG", "XENBUMP_GITHUB_URL must be https, or http on this machine", where=url)
     return url

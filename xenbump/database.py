@@ -127,10 +127,7 @@ class Database:
         self._begun = begun
         self.warnings: list[str] = []
         self._file: tuple[int, int] | None = None
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise durable.failure(error, path.parent, what="the state folder cannot be made") from error
+        durable.make(path.parent)
         self.connection = self._connected()
 
     def close(self) -> None:
@@ -205,10 +202,7 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
     Raises:
         Failure: E-JOURNAL, E-STATE, E-DISK.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise durable.failure(error, path.parent, what="the state folder cannot be made") from error
+    durable.make(path.parent)
     try:
         with contextlib.closing(_open(path, look=False)) as connection:
             yield connection

@@ -71,6 +71,22 @@ def deliver(path: Path, content: bytes, *, what: str = "the file cannot be writt
         raise failure(known, path, code="E-FILE-WRITE", what=what) from error
 
 
+def make(folder: Path, *, what: str = "the state folder cannot be made") -> None:
+    """Make a folder, and those above it, where they are missing.
+
+    Args:
+        folder: the folder.
+        what: what failed, as the beginning of a sentence.
+
+    Raises:
+        Failure: E-DISK when the disk is full, else E-STATE.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise failure(error, folder, what=what) from error
+
+
 def failure(error: OSError, path: Path, *, code: str = "E-STATE", what: str = "the file cannot be written") -> Failure:
     """What an error of the system means for a file: E-DISK for a full disk or quota, else `code`."""
     reason = error.strerror or type(error).__name__

@@ -130,10 +130,7 @@ def of_checkout(git: Path | None, root: Path, state: Path) -> Path:
         path = git / "xenbump.lock"
         if os.access(path, os.R_OK) or os.access(git, os.W_OK | os.X_OK):
             return path
-    try:
-        state.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise durable.failure(error, state, what="the state folder cannot be made") from error
+    durable.make(state)
     return state / f"checkout-{hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:16]}.lock"
 
 

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 _ADDRESS_SECONDS = 20.0
 _HTTP_SECONDS = 15.0
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _FINE = 200
 # A GitHub App's token must be made within a minute of GitHub's time; the times of embargoes are told in minutes.
 _CLOCK_SECONDS = 60.0
@@ -78,7 +77,7 @@ def ask(url: str) -> Answer:
     failed = ""
     try:
         with requests.Session() as session:
-            session.trust_env = urlsplit(url).hostname not in _LOOPBACK
+            session.trust_env = urlsplit(url).hostname not in git.LOOPBACK
             session.auth = lambda request: request  # left to itself, requests adds what a `.netrc` has for the host
             session.mount(f"{urlsplit(url).scheme}://", wire.Adapter(seconds=_HTTP_SECONDS))
             with session.get(url, timeout=_HTTP_SECONDS, allow_redirects=False, stream=True) as reply:

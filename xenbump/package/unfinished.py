@@ -152,10 +152,7 @@ class Record:
     def _begin(self, edits: Sequence[Edit]) -> None:
         kept = tuple(_File(one.file, one.before, _digest(one.after), _mode(self._folder / one.file)) for one in edits)
         note = _Note(_VERSION, self._package, str(self._folder), time.time(), kept)
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise durable.failure(error, self.path.parent, what="the state folder cannot be made") from error
+        durable.make(self.path.parent)
         durable.sweep(self.path.parent)
         durable.write(self.path, msgspec.json.encode(note), what="the record of what is being written cannot be kept")
 

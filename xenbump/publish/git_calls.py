@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from xenbump import process
 from xenbump.errors import Refusal, UsageError, XenbumpError
 from xenbump.publish.git_identity import persons_environment
-from xenbump.upstream.git import explained
+from xenbump.upstream.git import LOOPBACK, explained
 
 # GitPython starts `git version` when it is imported, by itself: that is to have no more of the environment than other
 # programs. Where git is missing, it is to say so when it is used, not when it is imported.
@@ -40,7 +40,6 @@ _SILENT_SECONDS = 60
 # What goes on when xenbump was killed, and may not be followed by a tidying up that holds a lock for minutes.
 _HOLDING = frozenset({"commit", "push"})
 _UNTIDIED = ("-c", "gc.auto=0", "-c", "maintenance.auto=false")
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class Repository:
@@ -137,7 +136,7 @@ def authorisation(url: str, token: str) -> dict[str, str]:
     """
     parts = urlsplit(url)
     settings = [("http.lowSpeedLimit", "1"), ("http.lowSpeedTime", str(_SILENT_SECONDS))]
-    if token and (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)):
+    if token and (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)):
         secret = base64.b64encode(f"x-access-token:{token}".encode()).decode()
         key = f"http.{parts.scheme}://{parts.netloc.rpartition('@')[2]}/.extraHeader"
         settings += [

@@ -19,12 +19,12 @@ from xenbump import wire
 from xenbump.errors import UsageError
 from xenbump.publish import github_errors
 from xenbump.publish.access import Access
+from xenbump.upstream.git import LOOPBACK
 
 if TYPE_CHECKING:
     from xenbump.config import Config
     from xenbump.errors import XenbumpError
 
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _FINE = 200
 _REPLY_SECONDS, _REPLY_BYTES = 60.0, 1_000_000
 # Either lets a classic token push and open pull requests in a public repository.
@@ -110,7 +110,7 @@ def _asked(config: Config, path: str, repository: str, doing: str, timeout: floa
     failed: XenbumpError
     try:
         with requests.Session() as session:
-            session.trust_env = urlsplit(config.github_url).hostname not in _LOOPBACK
+            session.trust_env = urlsplit(config.github_url).hostname not in LOOPBACK
             session.mount(config.github_url, wire.Adapter(seconds=_REPLY_SECONDS, most=_REPLY_BYTES))
             reply = session.get(
                 config.github_url + path,

@@ -26,6 +26,8 @@ STALL_BYTES = 500
 STALL_SECONDS = 30
 _LONGEST_LINE = 300
 
+# This machine: what goes there passes no network, and so no proxy and no eavesdropper.
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _SCHEMES = frozenset({"https", "http", "ssh", "git", "file"})
 _SCP_LIKE = re.compile(r"(?![-/.])[\w.@-]+:(?!//)\S+")
 # `ext::sh -c …`: git would start a helper program of that name (`git help remote-helpers`).

@@ -203,10 +203,7 @@ class Stores:
         Raises:
             Failure: E-STATE, E-LOCKED.
         """
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise durable.failure(error, self.folder, what="the cache cannot be made") from error
+        durable.make(self.folder, what="the cache cannot be made")
         with locked(self.folder / "lock", seconds=git.FETCH_SECONDS, progress=self._progress) as lock:
             yield lock
 

@@ -22,6 +22,7 @@ import requests
 
 from xenbump import __version__, durable, wire
 from xenbump.errors import Failure, Refusal
+from xenbump.upstream.git import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -31,7 +32,6 @@ _NAME = re.compile(
     r"xsa\.json|advisory-[1-9]\d{0,4}\.txt|(?:xsa(\d{1,5})/)?xsa(\d{1,5})(?:[-.][A-Za-z0-9._+-]*)?\.patch", re.ASCII
 )
 _DIGITS = re.compile(r"\d{1,18}", re.ASCII)
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _LIMITS = {"xsa.json": 32_000_000, "advisory": 1_000_000, "patch": 4_000_000}
 _TOTAL_LIMIT = 256_000_000
 _TIMEOUT_SECONDS = (10.0, 30.0)
@@ -177,7 +177,7 @@ class Xenbits:
             self._session = requests.Session()
             # identity: the limits count what arrives, and a small reply must not unfold into a large one
             self._session.headers.update({"User-Agent": f"xenbump/{__version__}", "Accept-Encoding": "identity"})
-            self._session.trust_env = urlsplit(self.root).hostname not in _LOOPBACK
+            self._session.trust_env = urlsplit(self.root).hostname not in LOOPBACK
             self._session.auth = _anonymous
             for scheme in ("http://", "https://"):
                 self._session.mount(scheme, wire.Adapter(seconds=_DEADLINE_SECONDS))

@@ -7,7 +7,6 @@ them, and only then is gone. Where a daemon builds, that one ends its builders w
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import re
@@ -19,7 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from xenbump import process
+from xenbump import durable, process
 from xenbump.errors import Failure
 from xenbump.hashes import nix32
 from xenbump.verify import nix, nixlog, nixstate
@@ -232,8 +231,7 @@ class _Log:
         try:
             yield
         except OSError as error:
-            code = "E-DISK" if error.errno in {errno.ENOSPC, errno.EDQUOT} else "E-STATE"
-            raise Failure(code, f"the log cannot be written: {error.strerror}", where=str(self._path)) from error
+            raise durable.failure(error, self._path, what="the log cannot be written") from error
 
 
 def _run(command: list[str], folder: Path, log: _Log, deadline: float) -> tuple[int | None, bytes]:
