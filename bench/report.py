@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from support.measured import Measured, Missing, main
+from support.measured import Accepted, Measured, Missing, main
 
 from tests.report import views
 from tests.support import browser
@@ -23,6 +23,11 @@ from xenbump.report import html
 
 ROUNDS = 5
 MOST_BYTES, MOST_DRAWN, MOST_FILTER = 2_000_000, 1000.0, 50.0
+SCREEN = Accepted(
+    80.0,
+    "styles and layout take 25 ms and the script 3; the rest is the painting of one screen of letters, which a browser"
+    " without a graphics processor does by hand, and differs from run to run (40 to 70 ms)",
+)
 GIVEN = "6 branches, 509 advisories, 60 releases"
 PAINTED = """new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now()))))"""
 # Letters of a word, choices, and back to all.
@@ -83,7 +88,7 @@ def measure() -> list[Measured]:
     return [
         Measured("Size of the page of a report", "", size / 1e6, MOST_BYTES / 1e6, unit="MB", given=GIVEN),
         Measured("Until it is drawn", "", min(drawn), MOST_DRAWN, unit="ms", given=GIVEN),
-        Measured("Its slowest filter", "", slowest, MOST_FILTER, unit="ms", given=GIVEN),
+        Measured("Its slowest filter", "", slowest, MOST_FILTER, unit="ms", given=GIVEN, accepted=SCREEN),
     ]
 
 

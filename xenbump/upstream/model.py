@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from xenbump.errors import Refusal
@@ -15,14 +16,14 @@ if TYPE_CHECKING:
 _OID = re.compile(r"[0-9a-f]{40}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Listing:
     """The refs of the repository, and the address that gave them."""
 
     source: str
     refs: dict[str, str]
 
-    @property
+    @cached_property
     def releases(self) -> tuple[Release, ...]:
         """The releases, oldest version first."""
         return release.releases(self.refs)
