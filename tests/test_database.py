@@ -1,103 +1,28 @@
-"""The journal's file: damage of every kind, full and read-only disks, foreign files, and two processes that find it."""
+"""The journal's file: damage of every kind, foreign files, and several processes that find it damaged."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
-import re
-import shutil
 import sqlite3
 import subprocess
 import sys
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.small_disk import read_only, small_disk
+from tests.journals import PROOFS, copied, is_right, journal, output, put_aside, whole, works
 from xenbump import database
 from xenbump.errors import Failure
-from xenbump.journal import Journal, Run
+from xenbump.journal import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-STEPS, PROOFS = 16, 8
-CONTENTS = {"package.nix": "a" * 64}
-
-
-def output(number: int) -> str:
-    return f"{number} {'output ' * (number * 37 % 230)}"
-
-
-def fill(run: Run) -> None:
-    """Everything that a journal can have."""
-    for number in range(STEPS):
-        run.step("xen", "verify", (number, "x" * 300), str, partial(output, number))
-    for number in range(PROOFS):
-        run.proved("xen", f"4.20.{number}", CONTENTS, "{}", ["evidence", output(number)])
-    run.published("xen", branch="b", title="t", commit="c" * 40, number=7, url="u", action="opened")
-    run.checked("xen", "4.20.4")
-    run.remember("closed", "xen", "https://github.example/1")
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A journal with everything; it is copied for each test."""
-    journal = Journal(tmp_path_factory.mktemp("whole"))
-    with journal.run("run") as run:
-        fill(run)
-        run.end(0)
-    return journal.path
-
-
-@pytest.fixture
-def journal(whole: Path, tmp_path: Path) -> Journal:
-    return copied(whole, tmp_path)
-
-
-def copied(whole: Path, folder: Path) -> Journal:
-    shutil.copy(whole, folder / "journal.sqlite3")
-    return Journal(folder)
-
-
-def put_aside(journal: Journal) -> list[Path]:
-    """What was put aside: the databases, without what belongs to them."""
-    return sorted(
-        path
-        for path in journal.path.parent.iterdir()
-        if re.fullmatch(r"journal\.sqlite3\.damaged-\d{8}T\d{6}Z(-\d+)?", path.name)
-    )
-
-
-def is_right(run: Run) -> None:
-    """Nothing that the journal gives back is another value than was written."""
-    for number in range(STEPS):
-        found = run.step("xen", "verify", (number, "x" * 300), str, lambda: "anew")
-        assert found in {output(number), "anew"}
-    for noted in run.proofs("xen", list[str]):
-        assert noted.contents == CONTENTS
-        assert noted.evidence[1] in map(output, range(PROOFS))
-    assert run.recall("closed", "xen") in {"https://github.example/1", None}
-    assert [(one.number, one.url, one.title) for one in run.publications("xen", dict)] in ([(7, "u", "t")], [])
-
-
-def works(journal: Journal) -> tuple[str, ...]:
-    """A run goes through, and what it writes is there for the next one; what the first one warned of."""
-    with journal.run("run", lambda _: None) as run:
-        is_right(run)
-        run.remember("new", "key", "value")
-        run.checked("xen", "4.20.5")
-        run.end(0)
-        warnings = run.warnings
-    with journal.run("run", lambda _: None) as run:
-        assert run.recall("new", "key") == "value"
-        run.end(0)
-    assert journal.last_checked("xen") is not None
-    return warnings
+__all__ = ["journal", "whole"]
 
 
 def flip(path: Path, places: list[tuple[float, int]]) -> None:
@@ -339,84 +264,6 @@ def test_one_who_only_reads_puts_nothing_aside(journal: Journal) -> None:
         with pytest.raises(Failure, match="damaged") as caught:
             use()
         assert (caught.value.code, caught.value.where) == ("E-JOURNAL", str(journal.path))
-    assert put_aside(journal) == []
-
-
-# --- disks -----------------------------------------------------------------------------------------------------------
-
-
-def test_a_folder_where_the_journal_should_be(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
-    journal.path.mkdir()
-    with pytest.raises(Failure) as caught, journal.run("run"):
-        pass
-    assert (caught.value.code, caught.value.where) == ("E-STATE", str(journal.path))
-    assert put_aside(journal) == []
-
-
-def test_a_state_folder_that_takes_nothing(journal: Journal, tmp_path: Path) -> None:
-    with read_only(tmp_path) as done:
-        if done:
-            with pytest.raises(Failure) as caught, journal.run("run"):
-                pass
-            assert caught.value.code == "E-STATE"
-    assert works(journal) == ()
-
-
-def test_a_full_disk_at_the_beginning(tmp_path: Path) -> None:
-    with small_disk(tmp_path) as disk:
-        disk.fill()
-        with pytest.raises(Failure) as caught, Journal(disk.folder).run("run"):
-            pass
-        assert caught.value.code in ({"E-DISK"} if disk.is_real else {"E-DISK", "E-STATE"})
-        disk.clear()
-        assert works(Journal(disk.folder)) == ()
-        assert put_aside(Journal(disk.folder)) == []
-
-
-def test_a_disk_that_fills_in_the_middle_of_a_run(tmp_path: Path) -> None:
-    with small_disk(tmp_path) as disk:
-        journal, done = Journal(disk.folder), 0
-        large = "output " * 5000
-
-        def steps(run: Run) -> None:
-            nonlocal done
-            run.remember("closed", "xen", "https://github.example/1")
-            disk.fill(leave=200_000)
-            for done in range(STEPS):
-                run.step("xen", "verify", done, str, lambda: large)
-
-        with pytest.raises(Failure) as caught, journal.run("run") as run:
-            steps(run)
-        assert caught.value.code == ("E-DISK" if disk.is_real else "E-STATE")
-        assert 0 < done < STEPS - 1
-        disk.clear()
-        with journal.run("run") as run:
-            # What was finished by then is there, and whole.
-            assert run.recall("closed", "xen") == "https://github.example/1"
-            assert run.step("xen", "verify", 0, str, lambda: "anew") == large
-            assert run.step("xen", "verify", done, str, lambda: "anew") == "anew"
-            assert run.warnings == ()
-
-
-@pytest.mark.parametrize(
-    ("code", "text", "expected"),
-    [
-        (sqlite3.SQLITE_FULL, "database or disk is full", "E-DISK"),
-        (sqlite3.SQLITE_IOERR_WRITE, "disk I/O error", "E-STATE"),
-        (sqlite3.SQLITE_READONLY_DBMOVED, "attempt to write a readonly database", "E-STATE"),
-        (sqlite3.SQLITE_BUSY_SNAPSHOT, "database is locked", "E-JOURNAL"),
-    ],
-)
-def test_what_sqlite_says_has_a_code(code: int, text: str, expected: str, journal: Journal) -> None:
-    def fail(_: sqlite3.Connection) -> None:
-        error = sqlite3.OperationalError(text)
-        error.sqlite_errorcode = code
-        raise error
-
-    with pytest.raises(Failure) as caught, journal.run("run") as run:
-        run._file.do(fail)
-    assert (caught.value.code, caught.value.where) == (expected, str(journal.path))
     assert put_aside(journal) == []
 
 

@@ -6,33 +6,18 @@ The usual run of the tests takes a sample of the table; with `XENBUMP_FAULTS=all
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.faults.net_cells import NETWORK, NetCell
-from tests.faults.net_house import House, Ran, State, stood
+from tests.faults.net_house import House, Ran, State
 from tests.faults.table import judged, sample, tried
-from tests.support.worlds import unwatched
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.support.worlds import Stage
-
-__all__ = ["unwatched"]
 
 CHOSEN = sample(NETWORK)
 CELL = NETWORK[0]
 EMPTY = State((), (), ("clean",))
 WHOLE = Ran(0, "one pull request\n", "", 1.0, 10.0, (), replace(EMPTY, pulls=(("one",),)))
 FAILED = Ran(1, "", f"failed: {min(CELL.codes)}: the server cannot be reached\n", 1.0, 10.0, (), EMPTY)
-
-
-@pytest.fixture(scope="module")
-def house(unwatched: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    with stood(unwatched, tmp_path_factory.mktemp("house")) as made:
-        yield made
 
 
 @pytest.mark.parametrize("cell", CHOSEN, ids=[f"{one.where}: {one.what}" for one in CHOSEN])

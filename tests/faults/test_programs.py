@@ -12,26 +12,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.faults import prog_bench
-from tests.faults.net_house import House, stood
 from tests.faults.prog_cells import PROGRAMS, ProgCell
 from tests.faults.table import sample, tried
-from tests.support.worlds import unwatched
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.support.worlds import Stage
-
-__all__ = ["unwatched"]
+    from tests.faults.net_house import House
 
 CHOSEN = sample(PROGRAMS)
-
-
-@pytest.fixture(scope="module")
-def house(unwatched: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    with stood(unwatched, tmp_path_factory.mktemp("house")) as made:
-        yield made
 
 
 @pytest.mark.parametrize("cell", CHOSEN, ids=[f"{one.where}: {one.what}" for one in CHOSEN])

@@ -1,8 +1,7 @@
 """One request to GitHub after the other, through PyGithub: authorised, repeated where it may be, limits waited for.
 
 A request that reads is repeated after a server error or a lost connection; one that writes never is, except where a
-limit refused it, which means that it had no effect. Every error is one of ours, without the library's exception behind
-it (see `github_errors`).
+limit refused it: then it had no effect. Errors are ours, with no exception of the library's behind (`github_errors`).
 """
 
 from __future__ import annotations
@@ -257,8 +256,7 @@ class Requests:
             body: what is sent, as JSON.
             doing: what this is for, after "could not".
             may: statuses for which to give back `Refused` in place of an error.
-            waited: called when a limit was waited for and the request is about to be sent anew; what it raises ends
-                the work.
+            waited: called after the wait for a limit, before the request is sent anew; what it raises ends the work.
 
         Returns:
             The JSON value of the reply.
@@ -324,9 +322,8 @@ class Requests:
         ask = partial(self._whole, once) if method == "GET" else once
         answer = ask()
         for before in range(_MOST_LIMITS + 1):
-            limit = github_limits.read(
-                answer.status, answer.headers, github_errors.told(answer.data), self._now(), before
-            )
+            said = github_errors.told(answer.data)
+            limit = github_limits.read(answer.status, answer.headers, said, self._now(), before)
             if limit is None:
                 break
             self._wait(limit, doing, last=before == _MOST_LIMITS)
