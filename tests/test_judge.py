@@ -14,7 +14,7 @@ from xenbump.demo.git_server import isolated_git
 from xenbump.demo.signing import SigningKey
 from xenbump.demo.xen_project import File, Release, XenProject, build
 from xenbump.demo.xenbits import Shelf
-from xenbump.errors import Refusal
+from xenbump.errors import Failure, Refusal
 from xenbump.journal import Journal
 from xenbump.judge import Judge, Tree
 from xenbump.plan.model import Verdict
@@ -218,6 +218,19 @@ def test_a_patch_that_is_not_to_be_had(court: Court) -> None:
     # It is tried as soon as it is there.
     court.series("bare", "first", "fixed")
     assert court.one("fixed").verdict is Verdict.IN_RELEASE
+
+
+def test_a_tree_that_git_cannot_ask_ends_the_work(court: Court, monkeypatch: pytest.MonkeyPatch) -> None:
+    # It would stand in a pull request as a patch that was not tried, which is another thing.
+    def fails(*_: object, **__: object) -> Path:
+        raise Failure("E-GIT", "it cannot read its configuration")
+
+    court.series("bare", "first")
+    with monkeypatch.context() as patched:
+        patched.setattr(Repository, "with_tree", fails)
+        with pytest.raises(Failure, match="its configuration"):
+            court.one("bare")
+    assert court.one("bare").evidence[-1] == "tree: xsa480-?.patch can be put into the tree cleanly, in order"
 
 
 def test_a_patch_of_other_bytes(court: Court) -> None:

@@ -303,17 +303,15 @@ class Judge:
         """What the tree says of a line's series, and what is left to put in; None where a patch could not be had.
 
         Without that witness the decision rests on table and history, which can only make an advisory count as missing.
+        A tree that cannot be asked is no answer, and ends the work.
         """
         try:
-            return self._try(tree, line)
+            series = [self._library.patch(file) for file in line.files]
         except Failure as error:
             if error.code in _OF_THIS_MACHINE:
                 raise
             self._progress(f"{line.glob} was not tried on {tree.name}: {error}")
             return None
-
-    def _try(self, tree: Tree, line: ResolutionLine) -> tuple[PatchState, tuple[bytes, ...]]:
-        series = [self._library.patch(file) for file in line.files]
 
         def work() -> PatchState:
             for content in series:
