@@ -43,22 +43,60 @@ let
     pv = "${pkgs.grub2_pvgrub_image}/lib/grub-xen/grub-x86_64-xen.bin";
     pvh = "${pkgs.grub2_pvhgrub_image}/lib/grub-xen/grub-i386-xen_pvh.bin";
   };
-  kernelOf = guest: if guest.kernel != null then guest.kernel else grub.${guest.type} or null;
+  kernelOf =
+    guest:
+    if guest.kernel != null then
+      guest.kernel
+    else if guest.rootfs != null && guest.type != "hvm" then
+      "${config.boot.kernelPackages.kernel}/bzImage"
+    else
+      grub.${guest.type} or null;
+
+  # A root file system as an initial ramdisk. What is in the store is nobody's but root's and has no devices, and
+  # neither is missed: Linux brings the console's file itself, and init mounts the others.
+  ramdiskOf =
+    name: guest:
+    pkgs.runCommand "${name}-initrd" { nativeBuildInputs = [ pkgs.cpio ]; } ''
+      cd ${lib.escapeShellArg "${guest.rootfs}"}
+      find . -print0 | sort -z | cpio --quiet --null --create --format=newc --owner=0:0 --reproducible > $out
+    '';
+  initrdOf =
+    name: guest:
+    if guest.initrd != null || guest.rootfs == null then guest.initrd else "${ramdiskOf name guest}";
+
+  # What is in the store can only be read, and a guest writes on its disk: it gets a copy, which tmpfiles makes.
+  isCopied = guest: guest.image != null && lib.hasPrefix builtins.storeDir "${guest.image}";
+  diskOf =
+    name: guest:
+    if isCopied guest then "/var/lib/xenbump/guests/${name}.${guest.imageFormat}" else "${guest.image}";
+  disksOf =
+    name: guest:
+    lib.optional (guest.image != null)
+      "format=${guest.imageFormat},vdev=${
+        if guest.type == "hvm" then "hda" else "xvda"
+      },access=rw,target=${diskOf name guest}"
+    ++ guest.disks;
+  extraOf =
+    guest:
+    concatStringsSep " " (
+      lib.optional (guest.rootfs != null) "console=hvc0 rdinit=${guest.init}"
+      ++ lib.optional (guest.extra != "") guest.extra
+    );
 
   settingsOf =
     name: guest:
     {
       inherit name;
       inherit (guest) type memory vcpus;
-      disk = guest.disks;
+      disk = disksOf name guest;
       vif = guest.vifs;
       on_poweroff = "destroy";
       on_reboot = "restart";
       on_crash = guest.onCrash;
     }
     // optionalAttrs (kernelOf guest != null) { kernel = kernelOf guest; }
-    // optionalAttrs (guest.initrd != null) { ramdisk = guest.initrd; }
-    // optionalAttrs (guest.extra != "") { inherit (guest) extra; }
+    // optionalAttrs (initrdOf name guest != null) { ramdisk = initrdOf name guest; }
+    // optionalAttrs (extraOf guest != "") { extra = extraOf guest; }
     // optionalAttrs (guest.maxMemory != null) { maxmem = guest.maxMemory; }
     // guest.settings;
 
@@ -109,6 +147,42 @@ let
       type = types.nullOr (types.either types.path types.str);
       default = null;
       description = "What the kernel gets as its initial file system.";
+    };
+
+    rootfs = mkOption {
+      type = types.nullOr types.path;
+      default = null;
+      example = lib.literalExpression "./guest";
+      description = ''
+        A folder with a root file system, beside the configuration or in the Nix store, and small enough for the
+        guest's memory: it becomes its initial file system, all of it root's, and without a kernel of its own the guest
+        gets this machine's.
+      '';
+    };
+
+    init = mkOption {
+      type = types.str;
+      default = "/init";
+      description = "The first program in the root file system.";
+    };
+
+    image = mkOption {
+      type = types.nullOr types.path;
+      default = null;
+      example = lib.literalExpression "./guest.qcow2";
+      description = ''
+        A disk with the guest's root file system, its first disk. Of one in the Nix store, a copy in
+        /var/lib/xenbump/guests is made once, which the guest then changes.
+      '';
+    };
+
+    imageFormat = mkOption {
+      type = types.enum [
+        "raw"
+        "qcow2"
+      ];
+      default = "raw";
+      description = "What the disk is; a file with an ext4 file system is a raw disk.";
     };
 
     extra = mkOption {
@@ -209,11 +283,23 @@ in
           message = "xenbump.dom0.guests: `${name}` is no name for a guest.";
         }
         {
-          assertion = guest.kernel != null || guest.disks != [ ];
+          assertion = guest.kernel != null || guest.rootfs != null || disksOf name guest != [ ];
           message = "xenbump.dom0.guests.${name} has neither a kernel nor a disk.";
         }
         {
-          assertion = guest.kernel != null || guest.initrd == null;
+          assertion = guest.rootfs == null || guest.initrd == null;
+          message = "xenbump.dom0.guests.${name} has a root file system and an initrd, which is the same place.";
+        }
+        {
+          assertion = guest.rootfs == null || lib.hasPrefix builtins.storeDir "${guest.rootfs}";
+          message = "xenbump.dom0.guests.${name}: `rootfs` is not in the Nix store; write a path, not a text.";
+        }
+        {
+          assertion = guest.rootfs == null || guest.kernel != null || guest.type != "hvm";
+          message = "xenbump.dom0.guests.${name}: an HVM guest with a root file system needs a kernel, a bzImage.";
+        }
+        {
+          assertion = guest.kernel != null || guest.initrd == null || guest.rootfs != null;
           message = "xenbump.dom0.guests.${name} has an initrd and no kernel.";
         }
         {
@@ -234,5 +320,14 @@ in
       }
       // optionalAttrs guest.autostart { "xen/auto/${name}.cfg".source = fileOf name guest; }
     ) cfg.guests;
+
+    systemd.tmpfiles.rules =
+      let
+        copied = lib.filterAttrs (_: isCopied) cfg.guests;
+      in
+      lib.optional (copied != { }) "d /var/lib/xenbump/guests 0700 root root -"
+      ++ lib.mapAttrsToList (
+        name: guest: "C ${diskOf name guest} 0600 root root - ${guest.image}"
+      ) copied;
   };
 }

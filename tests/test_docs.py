@@ -23,6 +23,7 @@ from xenbump import nixlang
 from xenbump.cli import app
 from xenbump.dom0 import checks, checks_kernel
 from xenbump.package import shapes
+from xenbump.verify import guest_file
 from xenbump.verify.evidence import Step
 
 if TYPE_CHECKING:
@@ -217,7 +218,11 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
 def test_every_block_of_configuration_loads(page: Path, tmp_path: Path) -> None:
     for block in blocks(page):
-        if block.language == "toml":
+        if block.language == "toml" and "[[guest]]" in block.text:
+            path = tmp_path / "guests.toml"
+            path.write_text(block.text, "utf-8")
+            assert guest_file.read(path), str(block)
+        elif block.language == "toml":
             path = tmp_path / configuration.FILE_NAME
             text = (
                 block.text if "[[package]]" in block.text else f'{block.text}\n[[package]]\nname = "xen"\nfile = "x"\n'

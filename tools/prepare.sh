@@ -17,6 +17,9 @@ gpg|demo|gnupg|signing the example release with a key of its own
 nix-instantiate|test|nix-bin|having Nix parse the edited files
 filterdiff|test|patchutils|comparing the reading of patches with patchutils
 qemu-system-x86_64|test|qemu-system-x86|booting a real Xen
+qemu-img|test|qemu-utils|making disks of guests
+mkfs.ext4|test|e2fsprogs|making disks of guests
+cpio|test|cpio|unpacking the archives of guests
 zstd|test|zstd|unpacking the kernel that is booted
 gcc|test|gcc libc6-dev|building a real Xen
 make|test|make|building a real Xen

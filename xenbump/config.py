@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from xenbump.errors import UsageError
-from xenbump.settings import File, GitHub, Package, Upstream, Verify, Watch, expanded
+from xenbump.settings import CANDIDATE, File, GitHub, Package, Upstream, Verify, Watch, expanded
 from xenbump.toml_lines import line_of
 from xenbump.upstream.git import LOOPBACK, check_address
 from xenbump.upstream.release import is_branch
@@ -275,8 +275,8 @@ def _check_packages(packages: tuple[Package, ...], text: str, path: Path) -> Non
             ("name", package.name not in names[:number], f"there are two packages {package.name!r}"),
             (
                 "track",
-                package.track in {"branch", "latest"} or is_branch(package.track),
-                'it is "branch", "latest" or a branch such as "4.20"',
+                package.track in {"branch", "latest", CANDIDATE} or is_branch(package.track),
+                'it is "branch", "latest", "candidate" or a branch such as "4.20"',
             ),
             (
                 "decided",

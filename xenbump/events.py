@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from xenbump.errors import Failure, XenbumpError
-from xenbump.outcomes import Outcome, Planned, Published, Rejected, Stopped, UpToDate
+from xenbump.outcomes import Outcome, Planned, Published, Rejected, Stopped, Tried, UpToDate
 from xenbump.publish import summary
 from xenbump.publish.markup import clipped, plain
 from xenbump.report import documents, text
@@ -218,6 +218,8 @@ def settled(state: State, package: str, outcome: Outcome, now: datetime) -> Stat
     match outcome:
         case Stopped(error=error):
             return failed(state, package, error, now)
+        case Tried():
+            return works(state, package, now)
         case UpToDate():
             told = {
                 key: value for key, value in state.told.items() if key not in {f"plan {package}", f"pull {package}"}

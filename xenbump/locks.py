@@ -12,6 +12,8 @@ A run that takes several takes them in this order, so that no two wait for each 
 4. `publish.lock` in the state folder: one publication at a time,
 5. those of caches (clones, the upstream's repositories, images) and of the journal while a damaged one is put aside:
    whoever has one of them takes no other.
+
+`try` and `bisect` take `bisect/KEY.lock`, a work tree's `tree.lock`, then those of the tools and the images.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from xenbump.errors import XenbumpError  # noqa: TC001 - part of the public type
@@ -138,6 +138,48 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True)
+class Tried:
+    """The package follows release candidates: which one is the newest, and what came of trying it.
+
+    Attributes:
+        package, file: as configured.
+        tag: of the candidate; empty: there is none, and so nothing to do.
+        commit, signed_by: of that tag, whose signature is good.
+        result: `passed` or `failed`; empty: it was not tried yet.
+        summary: what came out, in a sentence, where it was tried now.
+        action: what was done to the issue on it: `opened`, `updated`, `unchanged` or `hands-off` (a person changed what
+            it says); empty: nothing was to be done.
+        number, url, title: of the issue; 0 and empty where none was looked for.
+        closed: whether a person closed the issue.
+        warnings: of the run as a whole.
+    """
+
+    package: str
+    file: str
+    tag: str = ""
+    commit: str = ""
+    signed_by: str = ""
+    result: str = ""
+    summary: str = ""
+    action: str = ""
+    number: int = 0
+    url: str = ""
+    title: str = ""
+    closed: bool = False
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def is_new(self) -> bool:
+        """Whether there is a candidate that was not tried yet."""
+        return bool(self.tag) and not self.result
+
+    @property
+    def failed_now(self) -> bool:
+        """Whether it was tried in this run, and failed."""
+        return self.result == "failed" and self.action != "unchanged"
+
+
+@dataclass(frozen=True, slots=True)
 class Stopped:
     """An error stopped the work on this package; `error` says which, and its class whether a person must decide."""
 
@@ -169,4 +211,21 @@ class Verified:
     evidence: Evidence
 
 
-Outcome = UpToDate | NewerRelease | NeedsPatches | Planned | Written | Published | Rejected | Verified | Stopped
+# How the work on a file ends, and that on candidates, which are no file.
+Packaged = UpToDate | NewerRelease | NeedsPatches | Planned | Written | Published | Rejected | Verified | Stopped
+Outcome = Packaged | Tried
+
+
+def warned(outcome: Outcome, warnings: tuple[str, ...]) -> Outcome:
+    """An outcome with warnings of the run as a whole, which a log is to have; a pull request has none of them."""
+    if not warnings:
+        return outcome
+    match outcome:
+        case Tried():
+            return replace(outcome, warnings=(*outcome.warnings, *warnings))
+        case UpToDate() | NewerRelease() | NeedsPatches() | Verified():
+            return replace(outcome, subject=replace(outcome.subject, warnings=(*outcome.subject.warnings, *warnings)))
+        case Planned() | Written() | Published() | Rejected():
+            return replace(outcome, plan=replace(outcome.plan, warnings=(*outcome.plan.warnings, *warnings)))
+    outcome.error.what += f" (and {'; '.join(warnings)})"
+    return outcome

@@ -27,6 +27,7 @@ from xenbump.outcomes import (
     UpToDate,
     Verified,
     Written,
+    warned,
 )
 from xenbump.package import files, rewrite
 from xenbump.plan import plan as planning
@@ -34,6 +35,7 @@ from xenbump.plan import target
 from xenbump.plan.model import Plan, Subject
 from xenbump.planner import Planner
 from xenbump.progress import StepsAhead, emit, step
+from xenbump.settings import CANDIDATE
 from xenbump.upstream import release
 from xenbump.upstream.repository import Repository
 from xenbump.upstream.store import healed
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from xenbump.candidate import Candidates
     from xenbump.config import Config
     from xenbump.journal import Run
     from xenbump.package.model import Beside
@@ -129,7 +132,7 @@ class Pipeline:
                 return NeedsPatches(subject, still_open, support)
             return UpToDate(subject, support=support)
 
-        return self._settled(package, work)
+        return self._settled(package, work, lambda followed: followed.check(package))
 
     def plan(self, package: Package, to: str = "", *, security_only: bool = False) -> Outcome:
         """Plan the change to a package's file in the working tree, and compute the edit; nothing is written."""
@@ -180,7 +183,7 @@ class Pipeline:
             with contextlib.closing(publisher):
                 return self._published(package, wish, publisher)
 
-        return self._settled(package, work)
+        return self._settled(package, work, lambda followed: followed.wished(package, wish))
 
     def _published(self, package: Package, wish: Wish, publisher: Publisher) -> Outcome:
         seen, prover = Seen(publisher), self._prover()
@@ -329,7 +332,15 @@ class Pipeline:
 
         return write
 
-    def _settled(self, package: Package, work: Callable[[], Outcome]) -> Outcome:
+    def _settled(
+        self, package: Package, work: Callable[[], Outcome], instead: Callable[[Candidates], Outcome] | None = None
+    ) -> Outcome:
+        """The outcome of some work; for a package that follows candidates, of what is done `instead`, if anything."""
+        if package.track == CANDIDATE:
+            from xenbump import candidate  # noqa: PLC0415 - what only such a package needs
+
+            followed = candidate.Candidates(self._config, self._run, self._progress, self._xen)
+            work = followed.work(package, instead)
         try:
             outcome = self._mended(work)
         except XenbumpError as error:
@@ -376,19 +387,6 @@ def hash_of(config: Config, rev: str, fetcher: str, progress: Callable[[str], No
         signed_by = None
     digest = repository.source_hash(commit, ref, listing.source, fetcher)
     return SourceHash(rev, commit, fetcher, digest, signed_by, listing.source)
-
-
-def warned(outcome: Outcome, warnings: tuple[str, ...]) -> Outcome:
-    """An outcome with warnings of the run as a whole, which a log is to have; a pull request has none of them."""
-    if not warnings:
-        return outcome
-    match outcome:
-        case UpToDate() | NewerRelease() | NeedsPatches() | Verified():
-            return replace(outcome, subject=replace(outcome.subject, warnings=(*outcome.subject.warnings, *warnings)))
-        case Planned() | Written() | Published() | Rejected():
-            return replace(outcome, plan=replace(outcome.plan, warnings=(*outcome.plan.warnings, *warnings)))
-    outcome.error.what += f" (and {'; '.join(warnings)})"
-    return outcome
 
 
 def _digests(planned: Planned) -> list[tuple[str, str, str]]:

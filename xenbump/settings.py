@@ -12,6 +12,8 @@ from xenbump.upstream.git import is_path
 
 PUBLIC_GIT = "https://xenbits.xenproject.org/git-http/xen.git"
 PUBLIC_MIRROR = "https://github.com/xen-project/xen"
+# What a package tracks that follows release candidates.
+CANDIDATE = "candidate"
 PROJECT_KEY = "23E3222C145F4475FA8060A783FE14C957E82BD9"
 
 

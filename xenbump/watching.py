@@ -21,10 +21,11 @@ from xenbump.errors import Failure, Refusal, XenbumpError
 from xenbump.events import UPSTREAM, State
 from xenbump.journal import Journal
 from xenbump.locks import locked
-from xenbump.outcomes import Planned, Published, Rejected, Stopped, UpToDate
+from xenbump.outcomes import Planned, Published, Rejected, Stopped, Tried, UpToDate
 from xenbump.pipeline import Wish, opened
 from xenbump.progress import Progress, Said
 from xenbump.report.values import Heartbeat
+from xenbump.settings import CANDIDATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -324,6 +325,8 @@ class Watch:
     def _one(self, pipeline: Pipeline, package: Package) -> Outcome:
         if not self._check_only:
             return pipeline.publish(package, Wish(prove=True))
+        if package.track == CANDIDATE:
+            return pipeline.check(package)
         if self._config.github.write == "checkout":
             return pipeline.plan(package)
         # Without a checkout the file is where a publication has it.
@@ -333,6 +336,8 @@ class Watch:
         """Keep what the newest release is, for looks that find nothing new."""
         self._newest.pop(package.name, None)
         match outcome:
+            case Tried(tag=tag):
+                self._newest[package.name] = tag
             case UpToDate(subject):
                 self._newest[package.name] = subject.version
             case Planned(plan) | Published(plan) | Rejected(plan):

@@ -12,7 +12,7 @@ from tests.report.test_openvex import SCHEMA
 from tests.support import schemas
 from tests.support.worlds import Stage, isolated_home
 from xenbump.demo import world as worlds
-from xenbump.report import documents
+from xenbump.report.schemas import schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,7 @@ def call(stage: Stage, *arguments: str, status: int = 0) -> CompletedProcess[str
 
 def document(stage: Stage) -> Any:
     value = json.loads(call(stage, "report", "--format", "json").stdout)
-    schemas.validate(value, json.loads(documents.schema("report")))
+    schemas.validate(value, json.loads(schema("report")))
     return value
 
 

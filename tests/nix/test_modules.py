@@ -102,6 +102,7 @@ def dom0s(evaluate: Evaluator, *texts: str) -> list[dict[str, Any]]:
           xen = removeAttrs config.virtualisation.xen [ "package" "qemu" "store" ];
           package = config.virtualisation.xen.package.name;
           qemu = config.virtualisation.xen.qemu.package.name;
+          rules = config.systemd.tmpfiles.rules;
           broken = broken config;
         }}) [ {modules} ]"""
     )
@@ -282,6 +283,32 @@ def test_guests_become_files_and_links(evaluate: Evaluator) -> None:
     assert found["xen"]["domains"]["extraConfig"].strip() == "XENDOMAINS_AUTO=/etc/xen/auto"
 
 
+BROUGHT = """
+boot.kernelPackages.kernel = "/nix-linux";
+xenbump.dom0 = {
+  enable = true;
+  guests = {
+    files = { rootfs = "${builtins.storeDir}/files"; memory = 256; extra = "quiet"; autostart = true; };
+    init = { type = "pv"; rootfs = "${builtins.storeDir}/init"; init = "/sbin/init"; kernel = "/srv/bzImage"; };
+    disk = { image = "/var/lib/disk.raw"; disks = [ "format=raw,vdev=xvdb,target=/dev/vg/more" ]; };
+    kept = { type = "hvm"; image = "${builtins.storeDir}/kept"; imageFormat = "qcow2"; };
+  };
+};
+"""
+
+
+def test_guests_that_are_brought(evaluate: Evaluator) -> None:
+    (found,) = dom0s(evaluate, BROUGHT)
+    assert found["broken"] == []
+    for name in ("files", "init", "disk", "kept"):
+        same(f"brought-{name}.cfg", found["files"][f"xen/{name}.cfg"])
+    assert "xen/auto/files.cfg" in found["files"]
+    (folder, copy) = found["rules"]
+    assert folder == "d /var/lib/xenbump/guests 0700 root root -"
+    assert re.fullmatch(r"C /var/lib/xenbump/guests/kept\.qcow2 0600 root root - /\S+/kept", copy)
+    assert dom0s(evaluate, GUESTS)[0]["rules"] == []
+
+
 def test_guests_files_are_read_as_xl_reads_them(evaluate: Evaluator) -> None:
     """The syntax of xl.cfg(5): a key, `=`, and a number, a text between double quotes or a list of these."""
     text = r'"[^"\\\n]*"|[0-9]+'
@@ -310,6 +337,9 @@ def test_guests_that_are_refused(evaluate: Evaluator) -> None:
         '"a b" = { kernel = "/k"; };': "`a b` is no name",
         'x = { disks = [ "d" ]; initrd = "/i"; };': "x has an initrd and no kernel",
         'x = { kernel = "/k"; memory = 200; maxMemory = 100; };': "maxMemory is less than memory",
+        'x = { rootfs = "${builtins.storeDir}/r"; initrd = "/i"; kernel = "/k"; };': "which is the same place",
+        'x = { rootfs = "/r"; kernel = "/k"; };': "is not in the Nix store",
+        'x = { type = "hvm"; rootfs = "${builtins.storeDir}/r"; };': "needs a kernel, a bzImage",
         "x = { kernel = \"/k\"; extra = ''root=\"a\"''; };": "a double quote",
         'x = { kernel = "/k"; vifs = [ "a\\nb" ]; };': "a line break",
         'x = { kernel = "/k"; settings.uuid = "a\\\\b"; };': "a backslash",

@@ -200,7 +200,12 @@ class GitHub:
         state = self._server.state
         repositories = {
             name: replace(
-                one, teams=dict(one.teams), labels=dict(one.labels), pulls=dict(one.pulls), comments=list(one.comments)
+                one,
+                teams=dict(one.teams),
+                labels=dict(one.labels),
+                pulls=dict(one.pulls),
+                issues=dict(one.issues),
+                comments=list(one.comments),
             )
             for name, one in state.repositories.items()
         }

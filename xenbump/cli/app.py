@@ -10,17 +10,20 @@ import typer
 from xenbump import __version__
 from xenbump.cli import (
     audit,
+    bisect,
     bump,
     check,
     demo,
     doctor,
     explain,
+    guest,
     hash,  # noqa: A004
     image,
     init,
     plan,
     publish,
     report,
+    try_,
     verify,
     watch,
 )
@@ -48,6 +51,9 @@ def build() -> typer.Typer:
     app.command("xsa")(audit.xsa)
     app.command("hash")(hash.hash_)
     app.command("image")(image.image)
+    app.command("try")(try_.try_)
+    app.command("bisect")(bisect.bisect)
+    app.command("guest")(guest.guest)
     app.command("doctor")(doctor.doctor)
     app.command("init")(init.init)
     app.command("explain")(explain.explain)

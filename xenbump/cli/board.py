@@ -182,11 +182,13 @@ class Board:
             return self._of_dom0(guests=name == _GUESTS)
         if building is None:
             return ""
-        numbers = f"{building.done} of {max(building.expected, building.done)} built"
+        total = max(building.expected, building.done)
+        # A compiler that says what it is at does not say how much there is to do.
+        numbers = f"{building.done} of {total} built" if total else ""
         failed = f", {building.failed} failed" if building.failed else ""
         current = f": {_build(building)}" if building.name else ""
-        running = f", {building.running} running{current}" if building.running and not ended else ""
-        return numbers + failed + running
+        running = f"{building.running} running{current}" if building.running and not ended else ""
+        return ", ".join(filter(None, (numbers + failed, running)))
 
     def _of_dom0(self, *, guests: bool) -> str:
         results = Counter(result for name, result in self._checks.items() if name.startswith(_GUEST) == guests)

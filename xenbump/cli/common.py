@@ -158,16 +158,18 @@ def is_live() -> bool:
 
 def status(outcomes: list[Outcome]) -> int:
     """The exit status for the outcomes: what may be tried again comes before what a person must decide."""
-    from xenbump.outcomes import NeedsPatches, NewerRelease, Planned, Rejected, Stopped, Verified
+    from xenbump.outcomes import NeedsPatches, NewerRelease, Planned, Rejected, Stopped, Tried, Verified
 
     errors = [outcome.error for outcome in outcomes if isinstance(outcome, Stopped)]
     for kind in (Failure, UsageError, Refusal):
         if any(isinstance(error, kind) for error in errors):
             return kind.exit_status
     verified = [outcome for outcome in outcomes if isinstance(outcome, Verified | Rejected)]
-    if any(outcome.evidence.failed for outcome in verified):
+    tested = [outcome for outcome in outcomes if isinstance(outcome, Tried)]
+    if any(outcome.evidence.failed for outcome in verified) or any(outcome.failed_now for outcome in tested):
         return REJECTED
-    return TO_DO if any(isinstance(outcome, NewerRelease | NeedsPatches | Planned) for outcome in outcomes) else DONE
+    to_do = any(isinstance(outcome, NewerRelease | NeedsPatches | Planned) for outcome in outcomes)
+    return TO_DO if to_do or any(outcome.is_new for outcome in tested) else DONE
 
 
 def show(options: Frame, outcomes: list[Outcome], document: msgspec.Struct, *, diffs: bool = False) -> None:

@@ -39,6 +39,9 @@ _STYLES = {
     REFUSED: "bold red",
     FAILED: "bold red",
     STOPPED: "yellow",
+    "good": "green",
+    "bad": "bold red",
+    "skip": "yellow",
 }
 _STEP, _STATE, _TIME = 11, 8, 7
 _NARROW = 71  # with fewer columns, what matters has a line of its own

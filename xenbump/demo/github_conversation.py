@@ -32,7 +32,6 @@ def routes(state: State, api: str, html: str) -> Routes:
         ("GET", f"{repo}/labels/{{name}}", talk.label, "issues/labels#get-a-label"),
         ("GET", asked, talk.reviewers, "pulls/review-requests"),
         ("POST", asked, talk.ask_reviewers, "pulls/review-requests"),
-        ("GET", issue, talk.issue, "issues/issues#get-an-issue"),
         ("POST", f"{issue}/assignees", talk.assign, "issues/assignees#add-assignees-to-an-issue"),
         ("GET", f"{issue}/comments", talk.comments, "issues/comments#list-issue-comments"),
         ("POST", f"{issue}/comments", talk.comment, "issues/comments#create-an-issue-comment"),
@@ -56,9 +55,6 @@ class _Conversation(Operations):
         if label is None:
             raise ApiError(404, "Not Found")
         return Reply(200, self.write.label(repository, label))
-
-    def issue(self, call: Call) -> Reply:
-        return Reply(200, self.write.issue(*self.find_pull(call)))
 
     def pull_labels(self, call: Call) -> Reply:
         return self.paged(call, self.write.labels(*self.find_pull(call)))

@@ -1,8 +1,7 @@
 """The operations of the GitHub stand-in: from a request to a reply, without any network; here those of pull requests.
 
-Each operation does what GitHub's REST API, version 2022-11-28, does (https://docs.github.com/rest). Every issue here is
-a pull request, as nothing here opens plain issues; for writing to one, a fine-grained token needs
-`pull_requests=write`.
+Each operation does what GitHub's REST API, version 2022-11-28, does (https://docs.github.com/rest). For writing to a
+pull request a fine-grained token needs `pull_requests=write`, for one to an issue (`github_issues`) `issues=write`.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from xenbump.demo import github_apps as apps
 from xenbump.demo import github_conversation as conversation
 from xenbump.demo import github_git_operations as git
 from xenbump.demo import github_graphql as graphql
+from xenbump.demo import github_issues as issues
 from xenbump.demo import github_search as search
 from xenbump.demo.github_call import ApiError, Call, Operations, Reply, check_length, invalid, refusal
 from xenbump.demo.github_state import End, PullRequest
@@ -49,7 +49,7 @@ class Api(Operations):
             ("GET", pull, self._pull, "pulls/pulls#get-a-pull-request"),
             ("PATCH", pull, self._edit_pull, "pulls/pulls#update-a-pull-request"),
         ]
-        for more in (apps, conversation, git, graphql, search):
+        for more in (apps, conversation, git, graphql, issues, search):
             routes += more.routes(state, api, html)
         self._routes = [(method, _pattern(path), answer, docs) for method, path, answer, docs in routes]
 
@@ -142,7 +142,7 @@ class Api(Operations):
         now = self.state.clock()
         pull = PullRequest(
             id=self.state.next_id(),
-            number=max(base.pulls, default=0) + 1,
+            number=base.next_number(),
             author=author,
             title=body["title"],
             body=body.get("body"),

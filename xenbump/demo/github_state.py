@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from xenbump.demo.github_issues import Issue
+
     RefResolver = Callable[[str], str | None]
     CommitCounter = Callable[[str, str], int]
 
@@ -172,12 +174,17 @@ class Repository:
     teams: dict[str, Team] = field(default_factory=dict)
     labels: dict[str, Label] = field(default_factory=dict)
     pulls: dict[int, PullRequest] = field(default_factory=dict)
+    issues: dict[int, Issue] = field(default_factory=dict)
     comments: list[Comment] = field(default_factory=list)
 
     @property
     def full_name(self) -> str:
         """The form `owner/name`."""
         return f"{self.owner}/{self.name}"
+
+    def next_number(self) -> int:
+        """Return the number of the next pull request or issue; they share them."""
+        return max((*self.pulls, *self.issues), default=0) + 1
 
     def branch(self, name: str) -> str | None:
         """Return the hash that a branch points to, or None."""

@@ -14,10 +14,12 @@ from xenbump.outcomes import (
     NeedsPatches,
     NewerRelease,
     Outcome,
+    Packaged,
     Planned,
     Published,
     Rejected,
     Stopped,
+    Tried,
     UpToDate,
     Verified,
     Written,
@@ -63,6 +65,8 @@ def _entry(outcome: Outcome) -> dict[str, str | int | None]:
     }  # fmt: skip
     if isinstance(outcome, Published):
         entry |= {"pull-request": outcome.pull.number, "url": outcome.pull.url, "action": outcome.action}
+    if isinstance(outcome, Tried):
+        entry |= {"action": outcome.action}
     if isinstance(outcome, Stopped):
         entry["code"] = outcome.error.code
     return entry
@@ -70,7 +74,7 @@ def _entry(outcome: Outcome) -> dict[str, str | int | None]:
 
 def name_of(outcome: Outcome) -> str:
     """The configured name of the package."""
-    if isinstance(outcome, Stopped):
+    if isinstance(outcome, Stopped | Tried):
         return outcome.package
     subject = outcome.plan.subject if isinstance(outcome, Planned | Written | Published | Rejected) else outcome.subject
     return subject.name
@@ -91,6 +95,8 @@ def _word(outcome: Outcome) -> str:
     """How it ended, in the words of the JSON documents."""
     if isinstance(outcome, Stopped):
         return "refused" if isinstance(outcome.error, Refusal) else "failed"
+    if isinstance(outcome, Tried):
+        return "new-candidate" if outcome.is_new else "candidate" if outcome.tag else "up-to-date"
     if isinstance(outcome, Verified):
         whole = "passed" if outcome.evidence.complete else "incomplete"
         return "rejected" if outcome.evidence.failed else whole
@@ -101,6 +107,8 @@ def _version(outcome: Outcome) -> str:
     match outcome:
         case Stopped():
             return ""
+        case Tried(tag=tag):
+            return tag
         case UpToDate(subject) | NeedsPatches(subject) | Verified(subject):
             return subject.version
         case NewerRelease(release=release):
@@ -126,6 +134,9 @@ def _commands(outcome: Outcome) -> list[str]:
             warned = [_command("warning", text, title=name_of(outcome)) for text in plan.warnings]
             said = f"{summary.change(plan)}: {pull.url}"
             return [*warned, _command("notice", said, title=f"{name_of(outcome)}: pull request {pull.number} {action}")]
+        case Tried(action=action, url=url) if action and action != "unchanged":
+            said = f"{outcome.title}: {url}"
+            return [_command("notice", said, title=f"{outcome.package}: issue {outcome.number} {action}")]
         case Planned(plan) | Written(plan):
             return [_command("warning", text, title=name_of(outcome)) for text in plan.warnings]
     return []
@@ -159,6 +170,13 @@ def page(outcomes: Sequence[Outcome], command: str) -> str:
 
 
 def _what(outcome: Outcome) -> str:
+    if isinstance(outcome, Tried):
+        issue = f": [issue {outcome.number}]({_address(outcome.url)}) {outcome.action}" if outcome.number else ""
+        return f"{cell(' '.join(filter(None, (outcome.tag, outcome.result))))}{issue}" if outcome.tag else ""
+    return _packaged(outcome)
+
+
+def _packaged(outcome: Packaged) -> str:
     match outcome:
         case Stopped(error=stopped):
             return f"{stopped.code}: {cell(clipped(str(stopped), _LONGEST))}"

@@ -1,8 +1,8 @@
-"""From outcomes to the JSON documents that scripts build on, and their schemas."""
+"""From outcomes to the JSON documents that scripts build on."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -17,6 +17,7 @@ from xenbump.outcomes import (
     SourceHash,
     Stopped,
     Support,
+    Tried,
     UpToDate,
     Verified,
     Written,
@@ -24,8 +25,8 @@ from xenbump.outcomes import (
 from xenbump.plan.model import Verdict
 from xenbump.publish import summary
 from xenbump.report.values import (
-    DOCUMENTS,
     AddedPatch,
+    CandidateEntry,
     ChangedPin,
     Check,
     CheckEntry,
@@ -33,6 +34,7 @@ from xenbump.report.values import (
     Error,
     From,
     Hash,
+    IssueEntry,
     KeptPatch,
     Patches,
     PlanDocument,
@@ -61,22 +63,6 @@ _OPEN = frozenset({Verdict.NEEDS_PATCH, Verdict.CONFLICT})
 def encode(document: msgspec.Struct) -> str:
     """A document as JSON, indented, with a line break at its end."""
     return msgspec.json.format(msgspec.json.encode(document), indent=2).decode("utf-8") + "\n"
-
-
-def schema(name: str) -> str:
-    """The JSON schema (2020-12) of a document, as it lies in `docs/schemas/`."""
-    described = {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(DOCUMENTS[name])}
-    return msgspec.json.format(msgspec.json.encode(_in_order(described)), indent=2).decode("utf-8") + "\n"
-
-
-def _in_order(part: Any) -> Any:
-    """A schema with its alternatives in one order, which msgspec's releases do not share."""
-    if isinstance(part, dict):
-        ordered = {key: _in_order(value) for key, value in part.items()}
-        if "anyOf" in ordered:
-            ordered["anyOf"] = sorted(ordered["anyOf"], key=msgspec.json.encode)
-        return ordered
-    return [_in_order(item) for item in part] if isinstance(part, list) else part
 
 
 def hashed(found: SourceHash) -> Hash:
@@ -123,9 +109,29 @@ def _check_entry(outcome: Outcome) -> CheckEntry:
             return _checked(subject, "newer-release", decisions, support, to)
         case NeedsPatches(subject, decisions, support):
             return _checked(subject, "needs-patch", decisions, support)
+        case Tried():
+            word: Literal["new-candidate", "up-to-date"] = "new-candidate" if outcome.is_new else "up-to-date"
+            return CheckEntry(
+                outcome.package, outcome.file, word, warnings=outcome.warnings, candidate=_candidate(outcome)
+            )
         case Stopped(package, file, stopped):
             return CheckEntry(package, file, _stopped(outcome), refusal=error(stopped))
     raise TypeError(type(outcome).__name__)
+
+
+def _candidate(outcome: Tried) -> CandidateEntry | None:
+    if not outcome.tag:
+        return None
+    issue = IssueEntry(outcome.number, outcome.url, outcome.title, closed=outcome.closed) if outcome.number else None
+    return CandidateEntry(
+        outcome.tag,
+        outcome.commit,
+        outcome.signed_by,
+        outcome.result or None,  # type: ignore[arg-type]
+        outcome.summary,
+        outcome.action or None,  # type: ignore[arg-type]
+        issue,
+    )
 
 
 def _checked(
@@ -286,6 +292,9 @@ def _run_entry(outcome: Outcome, diffs: dict[str, str]) -> RunEntry:
                 message.body,
                 verification=None if evidence is None else _verification(made.subject, evidence),
             )
+        case Tried():
+            word: Literal["candidate", "up-to-date"] = "candidate" if outcome.tag else "up-to-date"
+            return RunEntry(outcome.package, outcome.file, word, candidate=_candidate(outcome))
         case Rejected(made, _, evidence):
             return RunEntry(
                 made.subject.name,

@@ -12,11 +12,13 @@ from xenbump.outcomes import (
     NeedsPatches,
     NewerRelease,
     Outcome,
+    Packaged,
     Planned,
     Published,
     Rejected,
     Stopped,
     Support,
+    Tried,
     UpToDate,
     Verified,
     Written,
@@ -41,6 +43,12 @@ _OPEN = frozenset({Verdict.NEEDS_PATCH, Verdict.CONFLICT, Verdict.EMBARGOED})
 
 def outcome(value: Outcome) -> list[str]:
     """The lines that tell a person how the work on a package ended."""
+    if isinstance(value, Tried):
+        return _tested(value)
+    return _packaged(value)
+
+
+def _packaged(value: Packaged) -> list[str]:
     match value:
         case UpToDate(subject, decisions, support):
             first = f"{subject.name}: {subject.version} is up to date ({subject.file})"
@@ -64,6 +72,22 @@ def outcome(value: Outcome) -> list[str]:
         case Stopped(package, _, error):
             return [f"{package}: {error.kind}: {error}"]
     return _made(value)
+
+
+def _tested(value: Tried) -> list[str]:
+    """What there is of a release candidate."""
+    if not value.tag:
+        first = f"{value.package}: no release of Xen is being tested"
+    elif not value.action:
+        how = f"was tried, and {value.result}" if value.result else "is there, and was not tried yet"
+        first = f"{value.package}: {value.tag} {how}"
+    else:
+        first = f"{value.package}: {value.tag} {value.result}; issue {value.number} {value.action}"
+    why = {"hands-off": ["  a person changed what the issue says, so it is left as it is"]}.get(value.action, [])
+    facts = [f"  tag {value.tag}, commit {value.commit}", f"  signed by {value.signed_by}"] if value.tag else []
+    said = _wrapped(value.summary) if value.summary else []
+    issue = [f"  {value.url}{' (closed)' if value.closed else ''}"] if value.url else []
+    return [first, *said, *why, *issue, *facts, *_warnings(value.warnings)]
 
 
 def _made(value: Planned | Written | Published | Rejected) -> list[str]:

@@ -1,6 +1,6 @@
 """The types of the JSON documents that scripts build on.
 
-`docs/interface.md` describes the documents; `docs/schemas/` is made from these types.
+`docs/interface.md` describes the documents; `schemas` makes their JSON schemas from these types.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import msgspec
 
 from xenbump.dom0.report import CheckResult  # noqa: TC001 - msgspec reads the types at run time
 from xenbump.plan.model import Decision  # noqa: TC001
-from xenbump.report.reported import ReportDocument
 
 
 class Value(msgspec.Struct, frozen=True):
@@ -114,16 +113,42 @@ class SupportEntry(Value, frozen=True):
     status: str
 
 
+class IssueEntry(Value, frozen=True):
+    """An issue on GitHub; `closed`: a person closed it."""
+
+    number: int
+    url: str
+    title: str
+    closed: bool
+
+
+class CandidateEntry(Value, frozen=True):
+    """A release candidate with a good signature.
+
+    `result` is null where it was not tried yet, `summary` empty where it was not tried now; `action` is what was done
+    to the issue on it, and null where nothing was to be done.
+    """
+
+    tag: str
+    commit: str
+    signed_by: str
+    result: Literal["passed", "failed"] | None
+    summary: str
+    action: Literal["opened", "updated", "unchanged", "hands-off"] | None
+    issue: IssueEntry | None
+
+
 class CheckEntry(Value, frozen=True):
     """One package of a check.
 
     `advisories` are those that are open in the file, or that a person must decide on. `support` is about the branch
-    that the file packages, and null where nothing is known of it.
+    that the file packages, and null where nothing is known of it. `candidate` is there for a package that follows
+    release candidates, as long as there is one.
     """
 
     name: str
     file: str
-    outcome: Literal["up-to-date", "newer-release", "needs-patch", "refused", "failed"]
+    outcome: Literal["up-to-date", "newer-release", "needs-patch", "new-candidate", "refused", "failed"]
     shape: str | None = None
     from_: From | None = msgspec.field(default=None, name="from")
     to: To | None = None
@@ -131,6 +156,7 @@ class CheckEntry(Value, frozen=True):
     refusal: Error | None = None
     advisories: tuple[Decision, ...] = ()
     support: SupportEntry | None = None
+    candidate: CandidateEntry | None = None
 
 
 class Check(Value, frozen=True, kw_only=True):
@@ -227,17 +253,21 @@ class PullRequestEntry(Value, frozen=True):
 
 
 class RunEntry(Value, frozen=True):
-    """One package of a run; `title` and `body` are what a dry run would have published."""
+    """One package of a run; `title` and `body` are what a dry run would have published.
+
+    `candidate` is there for a package that follows release candidates, as long as there is one.
+    """
 
     name: str
     file: str
-    outcome: Literal["up-to-date", "planned", "published", "rejected", "refused", "failed"]
+    outcome: Literal["up-to-date", "planned", "published", "rejected", "candidate", "refused", "failed"]
     plan: PlanEntry | None = None
     pull_request: PullRequestEntry | None = None
     title: str | None = None
     body: str | None = None
     refusal: Error | None = None
     verification: VerifyEntry | None = None
+    candidate: CandidateEntry | None = None
 
 
 class Run(Value, frozen=True, kw_only=True):
@@ -393,18 +423,3 @@ class DoctorDocument(Value, frozen=True, kw_only=True):
     version: str
     sound: bool
     checks: tuple[DoctorEntry, ...]
-
-
-DOCUMENTS: dict[str, type[msgspec.Struct]] = {
-    "check": Check,
-    "plan": PlanDocument,
-    "run": Run,
-    "hash": Hash,
-    "audit": AuditDocument,
-    "xsa": Advisories,
-    "verify": VerifyDocument,
-    "doctor": DoctorDocument,
-    "event": Event,
-    "heartbeat": Heartbeat,
-    "report": ReportDocument,
-}

@@ -18,6 +18,15 @@ _xenbump() {
         'audit --since') return ;;
         'audit --tag') return ;;
         'audit --version') return ;;
+        'bisect --config') return ;;
+        'bisect --flaky') mapfile -t COMPREPLY < <(compgen -W 'skip good bad' -- "$word"); compopt -o filenames 2>/dev/null; return ;;
+        'bisect --jobs') return ;;
+        'bisect --on') return ;;
+        'bisect --patch') return ;;
+        'bisect --repeat') return ;;
+        'bisect --repo') return ;;
+        'bisect --tools') mapfile -t COMPREPLY < <(compgen -W 'auto source image' -- "$word"); compopt -o filenames 2>/dev/null; return ;;
+        'bisect --xtf') return ;;
         'bump --config') mapfile -t COMPREPLY < <(compgen -f -- "$word"); compopt -o filenames 2>/dev/null; return ;;
         'bump --package') mapfile -t COMPREPLY < <(compgen -W "$(_xenbump_packages)" -- "$word"); compopt -o filenames 2>/dev/null; return ;;
         'bump --to') return ;;
@@ -25,6 +34,22 @@ _xenbump() {
         'check --package') mapfile -t COMPREPLY < <(compgen -W "$(_xenbump_packages)" -- "$word"); compopt -o filenames 2>/dev/null; return ;;
         'doctor --config') mapfile -t COMPREPLY < <(compgen -f -- "$word"); compopt -o filenames 2>/dev/null; return ;;
         'doctor --days') return ;;
+        'guest --bundle') return ;;
+        'guest --command') return ;;
+        'guest --config') mapfile -t COMPREPLY < <(compgen -f -- "$word"); compopt -o filenames 2>/dev/null; return ;;
+        'guest --expect') return ;;
+        'guest --extra') return ;;
+        'guest --hypervisor') mapfile -t COMPREPLY < <(compgen -f -- "$word"); compopt -o filenames 2>/dev/null; return ;;
+        'guest --image') return ;;
+        'guest --kernel') return ;;
+        'guest --memory') return ;;
+        'guest --name') return ;;
+        'guest --ramdisk') mapfile -t COMPREPLY < <(compgen -f -- "$word"); compopt -o filenames 2>/dev/null; return ;;
+        'guest --seconds') return ;;
+        'guest --type') mapfile -t COMPREPLY < <(compgen -W 'pv pvh hvm' -- "$word"); compopt -o filenames 2>/dev/null; return ;;
+        'guest --vcpus') return ;;
+        'guest --vif') return ;;
+        'guest --xen') return ;;
         'hash --config') mapfile -t COMPREPLY < <(compgen -f -- "$word"); compopt -o filenames 2>/dev/null; return ;;
         'hash --fetcher') mapfile -t COMPREPLY < <(compgen -W 'github fetchgit fetchpatch fetchpatch2 fetchurl' -- "$word"); compopt -o filenames 2>/dev/null; return ;;
         'hash --patch') mapfile -t COMPREPLY < <(compgen -f -- "$word"); compopt -o filenames 2>/dev/null; return ;;
@@ -47,6 +72,14 @@ _xenbump() {
         'report --version') return ;;
         'run --config') mapfile -t COMPREPLY < <(compgen -f -- "$word"); compopt -o filenames 2>/dev/null; return ;;
         'run --package') mapfile -t COMPREPLY < <(compgen -W "$(_xenbump_packages)" -- "$word"); compopt -o filenames 2>/dev/null; return ;;
+        'try --against') return ;;
+        'try --config') return ;;
+        'try --jobs') return ;;
+        'try --only') return ;;
+        'try --patch') return ;;
+        'try --repo') return ;;
+        'try --tools') mapfile -t COMPREPLY < <(compgen -W 'auto source image' -- "$word"); compopt -o filenames 2>/dev/null; return ;;
+        'try --xtf') return ;;
         'verify --config') mapfile -t COMPREPLY < <(compgen -f -- "$word"); compopt -o filenames 2>/dev/null; return ;;
         'verify --junit') mapfile -t COMPREPLY < <(compgen -f -- "$word"); compopt -o filenames 2>/dev/null; return ;;
         'verify --markdown') mapfile -t COMPREPLY < <(compgen -f -- "$word"); compopt -o filenames 2>/dev/null; return ;;
@@ -57,7 +90,7 @@ _xenbump() {
         'xsa --config') mapfile -t COMPREPLY < <(compgen -f -- "$word"); compopt -o filenames 2>/dev/null; return ;;
     esac
     case $command in
-        xenbump) options='check plan bump verify pr run watch audit report xsa hash image doctor init explain demo -V --version --install-completion --show-completion -h --help' ;;
+        xenbump) options='check plan bump verify pr run watch audit report xsa hash image try bisect guest doctor init explain demo -V --version --install-completion --show-completion -h --help' ;;
         check) options='--config --package --json -v --verbose -q --quiet --no-progress -h --help' ;;
         plan) options='--to --security-only --diff --config --package --json -v --verbose -q --quiet --no-progress -h --help' ;;
         bump) options='--to --security-only --commit --diff --update-script --config --package --json -v --verbose -q --quiet --no-progress -h --help' ;;
@@ -70,6 +103,9 @@ _xenbump() {
         xsa) options='--config --json -v --verbose -q --quiet --no-progress -h --help' ;;
         hash) options='--fetcher --patch --config --json -v --verbose -q --quiet --no-progress -h --help' ;;
         image) options='--xen --from --hypervisor --device-model -v --verbose -q --quiet --no-progress -h --help' ;;
+        try) options='--repo --patch --config --against --only --tools --xtf --jobs --again --keep-logs --report --json -v --verbose -q --quiet --no-progress -h --help' ;;
+        bisect) options='--on --repo --patch --config --tools --xtf --jobs --repeat --flaky --again --again-last --log --reset --keep-logs --json -v --verbose -q --quiet --no-progress -h --help' ;;
+        guest) options='--bundle --type --kernel --ramdisk --memory --vcpus --vif --extra --disk --command --name --expect --together --seconds --xen --image --hypervisor --config --json -v --verbose -q --quiet --no-progress -h --help' ;;
         doctor) options='--days --config --json -v --verbose -q --quiet --no-progress -h --help' ;;
         init) options='--force -v --verbose -q --quiet --no-progress -h --help' ;;
         explain) options='-h --help' ;;
@@ -78,7 +114,7 @@ _xenbump() {
     if [[ $command != xenbump && $word != -* ]]; then
         options=''
     elif [[ $command = xenbump && $word != -* ]]; then
-        options='check plan bump verify pr run watch audit report xsa hash image doctor init explain demo'
+        options='check plan bump verify pr run watch audit report xsa hash image try bisect guest doctor init explain demo'
     fi
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
 }

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 _BUILD_SECONDS = 1800.0
 _UNUSED_SECONDS: Final = 14 * 24 * 3600.0
+# Those with tools put in are many where revisions are tried, large, and made again in a second.
+_UNUSED_TOOLS_SECONDS: Final = 24 * 3600.0
+_TOOLS: Final = "+tools-"
 # The packages of one image, apt's lists, the part that is unpacked and the image itself take 156, 63, 30 and 90 MB by
 # measurement, and there is to be some room left.
 _DISK = 600 << 20
@@ -178,17 +181,65 @@ def with_hypervisor(image: Image, hypervisor: Path, cache: Path) -> Image:
         Refusal: E-IMAGE-HYPERVISOR when the file is none or cannot be read.
         Failure: E-IMAGE-DISK.
     """
-    try:
-        content = kernel.hypervisor(hypervisor.read_bytes(), str(hypervisor))
-    except OSError as error:
-        raise Refusal("E-IMAGE-HYPERVISOR", f"it cannot be read: {error.strerror}", where=str(hypervisor)) from error
-    digest = hashlib.sha256(content).hexdigest()
+    content, digest = _hypervisor(hypervisor)
     folder = cache / f"{image.folder.name}+{digest[:16]}"
     kept = _kept(folder)
     if kept is not None:
         return kept
     described = msgspec.structs.replace(image.manifest, hypervisor=f"put in, SHA-256 {digest}")
     return _store(folder, described, {manifest.HYPERVISOR: content}, image)
+
+
+def with_tools(image: Image, archive: bytes, line: str, described: str, cache: Path) -> Image:
+    """The same image with an archive unpacked over its root file system: tools that fit another hypervisor.
+
+    Args:
+        image: what is taken as it is besides.
+        archive: in cpio's form, as Linux unpacks it after the one before.
+        line: the release line of the tools, such as `4.22`, which the hypervisor is to be of.
+        described: what the tools are, for people.
+        cache: the folder of images.
+
+    Raises:
+        Failure: E-IMAGE-DISK.
+    """
+    digest = hashlib.sha256(f"{line}\n".encode() + archive).hexdigest()
+    folder = cache / f"{image.folder.name}{_TOOLS}{digest[:16]}"
+    kept = _kept(folder)
+    if kept is not None:
+        return kept
+    changed = msgspec.structs.replace(image.manifest, xen=line, tools=described)
+    made = _store(folder, changed, {manifest.INITRD: image.initrd.read_bytes() + archive}, image)
+    _prune(cache, keep=folder)
+    return made
+
+
+@contextlib.contextmanager
+def lent_hypervisor(image: Image, hypervisor: Path, cache: Path) -> Iterator[Image]:
+    """The same image with another hypervisor for the time of a `with` block; nothing of it is kept.
+
+    Raises:
+        Refusal: E-IMAGE-HYPERVISOR when the file is none or cannot be read.
+        Failure: E-IMAGE-DISK.
+    """
+    content, digest = _hypervisor(hypervisor)
+    with _disk_errors(cache):
+        # One that a killed run leaves has the name of those that are removed by their age.
+        folder = Path(tempfile.mkdtemp(prefix=".new-", dir=cache)) / "image"
+    try:
+        described = msgspec.structs.replace(image.manifest, hypervisor=f"put in, SHA-256 {digest}")
+        yield _store(folder, described, {manifest.HYPERVISOR: content}, image)
+    finally:
+        shutil.rmtree(folder.parent, ignore_errors=True)
+
+
+def _hypervisor(path: Path) -> tuple[bytes, str]:
+    """A hypervisor's bytes as they are booted, and their SHA-256."""
+    try:
+        content = kernel.hypervisor(path.read_bytes(), str(path))
+    except OSError as error:
+        raise Refusal("E-IMAGE-HYPERVISOR", f"it cannot be read: {error.strerror}", where=str(path)) from error
+    return content, hashlib.sha256(content).hexdigest()
 
 
 def _kept(folder: Path) -> Image | None:
@@ -237,13 +288,14 @@ def _link(source: Path, target: Path) -> None:
 
 
 def _prune(cache: Path, keep: Path) -> None:
-    """Remove images that were not used for two weeks, and what killed runs left."""
+    """Remove images that were not used for two weeks, with tools put in for a day, and what killed runs left."""
     for folder in cache.iterdir():
         if folder == keep or not folder.name.startswith(("debian-", ".new-")):
             continue
         age_of = folder / manifest.NAME if (folder / manifest.NAME).exists() else folder
         with contextlib.suppress(OSError):
-            if time.time() - age_of.stat().st_mtime > _UNUSED_SECONDS:
+            limit = _UNUSED_TOOLS_SECONDS if _TOOLS in folder.name else _UNUSED_SECONDS
+            if time.time() - age_of.stat().st_mtime > limit:
                 shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -99,6 +99,7 @@ let
   base =
     final:
     lib.genAttrs [
+      "cpio"
       "gitMinimal"
       "gnupg"
       "grub2_pvgrub_image"

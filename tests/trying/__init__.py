@@ -1,0 +1,1 @@
+"""Any Xen, tried: sources, builds, boots and verdicts."""

@@ -1,0 +1,1 @@
+"""Any Xen, tried: a revision with a series of patches and options is built, booted and checked, and compared."""
