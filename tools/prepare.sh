@@ -20,6 +20,7 @@ qemu-system-x86_64|test|qemu-system-x86|booting a real Xen
 qemu-img|test|qemu-utils|making disks of guests
 mkfs.ext4|test|e2fsprogs|making disks of guests
 cpio|test|cpio|unpacking the archives of guests
+skopeo|test|skopeo|reading what skopeo writes
 zstd|test|zstd|unpacking the kernel that is booted
 gcc|test|gcc libc6-dev|building a real Xen
 make|test|make|building a real Xen

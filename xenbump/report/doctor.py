@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
 
 from xenbump.doctor.model import Result, is_sound
-from xenbump.report import values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,12 +18,33 @@ if TYPE_CHECKING:
 _RESULT_WIDTH = max(len(result.value) for result in Result) + 2
 
 
-def document(checks: tuple[Check, ...], version: str) -> values.DoctorDocument:
+class DoctorEntry(msgspec.Struct, frozen=True):
+    """One check: what was found, what a lack costs, and the one command or line that mends it.
+
+    `lacking`: the work goes on with less; `broken`: it stops there; `skipped`: not looked at, `what` says why.
+    """
+
+    name: str
+    result: Literal["ok", "lacking", "broken", "skipped"]
+    what: str
+    costs: str
+    do: str
+    seconds: float
+
+
+class DoctorDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """`xenbump doctor --json`; `sound`: nothing is broken."""
+
+    schema: Literal["xenbump.doctor/1"] = "xenbump.doctor/1"
+    version: str
+    sound: bool
+    checks: tuple[DoctorEntry, ...]
+
+
+def document(checks: tuple[Check, ...], version: str) -> DoctorDocument:
     """`xenbump doctor --json`."""
-    entries = tuple(
-        values.DoctorEntry(one.name, one.result.value, one.what, one.costs, one.do, one.seconds) for one in checks
-    )
-    return values.DoctorDocument(version=version, sound=is_sound(checks), checks=entries)
+    entries = tuple(DoctorEntry(one.name, one.result.value, one.what, one.costs, one.do, one.seconds) for one in checks)
+    return DoctorDocument(version=version, sound=is_sound(checks), checks=entries)
 
 
 def text(checks: tuple[Check, ...], *, width: int, quiet: bool = False) -> str:

@@ -6,12 +6,12 @@ from typing import Any
 
 import msgspec
 
+from xenbump.report.doctor import DoctorDocument
 from xenbump.report.reported import ReportDocument
 from xenbump.report.values import (
     Advisories,
     AuditDocument,
     Check,
-    DoctorDocument,
     Event,
     Hash,
     Heartbeat,

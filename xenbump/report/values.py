@@ -1,7 +1,4 @@
-"""The types of the JSON documents that scripts build on.
-
-`docs/interface.md` describes the documents; `schemas` makes their JSON schemas from these types.
-"""
+"""The types of the JSON documents that scripts build on (`docs/interface.md`); `schemas` makes their schemas."""
 
 from __future__ import annotations
 
@@ -141,9 +138,8 @@ class CandidateEntry(Value, frozen=True):
 class CheckEntry(Value, frozen=True):
     """One package of a check.
 
-    `advisories` are those that are open in the file, or that a person must decide on. `support` is about the branch
-    that the file packages, and null where nothing is known of it. `candidate` is there for a package that follows
-    release candidates, as long as there is one.
+    `advisories` are those that are open in the file, or that a person must decide on. `support`, about the branch that
+    the file packages, is null where nothing is known; `candidate` is there for a package that follows candidates.
     """
 
     name: str
@@ -400,26 +396,3 @@ class Heartbeat(Value, frozen=True, kw_only=True):
     checked: dict[str, str | None] = {}
     troubles: tuple[str, ...] = ()
     hook: str = ""
-
-
-class DoctorEntry(Value, frozen=True):
-    """One check: what was found, what a lack costs, and the one command or line that mends it.
-
-    `lacking`: the work goes on with less; `broken`: it stops there; `skipped`: not looked at, `what` says why.
-    """
-
-    name: str
-    result: Literal["ok", "lacking", "broken", "skipped"]
-    what: str
-    costs: str
-    do: str
-    seconds: float
-
-
-class DoctorDocument(Value, frozen=True, kw_only=True):
-    """`xenbump doctor --json`; `sound`: nothing is broken."""
-
-    schema: Literal["xenbump.doctor/1"] = "xenbump.doctor/1"
-    version: str
-    sound: bool
-    checks: tuple[DoctorEntry, ...]
