@@ -1,9 +1,9 @@
 """Run the benchmarks, each as a program of its own, one after the other, and write `docs/benchmarks.md`.
 
 `python bench/run.py [NAME …]` runs some of them only, and then writes nothing unless `--write FILE` says where. The
-exit status is 1 where a target is missed for no reason that stands beside it, or a benchmark broke off. `boot` takes
-minutes and an image, and runs where `XENBUMP_IMAGES` names a folder for it. With `XENBUMP_REAL_XEN` those that need a
-repository of Xen use that one.
+exit status is 1 where a target is missed for no reason that stands beside it, or a benchmark broke off. `boot` and
+`try_` take minutes and an image, and run where `XENBUMP_IMAGES` names a folder for it. With `XENBUMP_REAL_XEN` those
+that need a repository of Xen use that one.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ BENCHMARKS = {
     "growth": "Growth",
     "report": "The report",
     "boot": "Boots",
+    "try_": "Trials",
 }
 _HEAD = """\
 # Benchmarks
@@ -78,7 +79,7 @@ def chosen(names: list[str]) -> list[str]:
     """The benchmarks to run: those that are named, else all that can be run."""
     if names:
         return names
-    return [name for name in BENCHMARKS if name != "boot" or os.environ.get("XENBUMP_IMAGES")]
+    return [name for name in BENCHMARKS if name not in {"boot", "try_"} or os.environ.get("XENBUMP_IMAGES")]
 
 
 def said(*argv: str) -> str:

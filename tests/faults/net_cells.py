@@ -203,7 +203,7 @@ def _codes(place: _Place, what: str, fault: NetFault) -> frozenset[str]:
     if what.startswith("redirect"):
         return frozenset({"E-REDIRECT"})
     if what == "damaged gzip":
-        return place.body | {"E-NETWORK"}
+        return place.body | {"E-NETWORK", "E-TRUNCATED"}
     if fault.kind == "body" or fault.status == 200:
         return place.body
     return frozenset({_STATUS[place.server].get(what[:3], "E-HTTP-STATUS")})

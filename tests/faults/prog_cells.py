@@ -76,7 +76,7 @@ _GIT = frozenset(
     {"E-GIT", "E-GIT-LISTING", "E-OBJECT", "E-TAG-FORM", "E-TRUNCATED", "E-TAG-MISSING", "E-TAG-MISMATCH"}
 ) | {"E-PROGRAM-FAILED"}
 # It is git that starts it, and git says only that nothing came.
-_SSH = _GIT | {"E-TIMEOUT", "E-GIT-ACCESS", "E-GIT-REPOSITORY", "E-NETWORK"}
+_SSH = _GIT | {"E-TIMEOUT", "E-PROGRAM-MISSING", "E-GIT-ACCESS", "E-GIT-REPOSITORY", "E-NETWORK"}
 _PLACES = (
     _Place("git", "every call", "*", codes=_GIT | {"E-REMOTE"}, some=False),
     _Place("git", "list of Xen's refs", "*ls-remote*stable*", codes=_GIT),
@@ -91,7 +91,8 @@ _PLACES = (
     _Place("git", "folders of the checkout", '*"ls-tree -z"*', codes=_GIT | {"E-FILE-MISSING"}),
     _Place("git", "files of the checkout", "*cat-file*blob*", codes=_GIT | {"E-NIX-SYNTAX", "E-FILE-ENCODING"}),
     _Place("git", "state of the checkout", '*"status --porcelain"*', codes=_GIT | {"E-DIRTY", ""}),
-    _Place("git", "the remote's branch", "*ls-remote*xenbump*", codes=_GIT),
+    # Nothing is what git says of a branch that is not there.
+    _Place("git", "the remote's branch", "*ls-remote*xenbump*", codes=_GIT | {""}),
     _Place("git", "writing a file's object", '*"hash-object"*', codes=_GIT),
     _Place("git", "writing a folder's object", "*mktree*", codes=_GIT),
     _Place("git", "writing the commit", "*commit-tree*", codes=_GIT),
@@ -115,6 +116,7 @@ _USUAL = frozenset(
         ("git", "history of Xen", "nothing, status 0"),
         ("git", "an index of Xen's tree", "nothing, status 0"),
         ("git", "trying a patch", "exit 1 with a message"),
+        ("git", "folders of the checkout", "garbage, status 0"),
         ("git", "push", "killed"),
         ("gpgv", "every call", "hangs deaf"),
         ("nix-instantiate", "every call", "missing"),

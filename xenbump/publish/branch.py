@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 # A branch of ours has one commit; one with more than this is not looked through.
 _MOST_COMMITS = 50
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+# git-ls-tree(1): mode, type and name of an object, then the path.
+_ENTRY = re.compile(r"[0-7]+ \w+ (?P<oid>[0-9a-f]{40}|[0-9a-f]{64})\t")
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +161,11 @@ class Checkout(Repository):
         listed = self._git("ls-tree", "-z", commit, "--", name)
         if not listed:
             return None
-        oid = listed.split("\t", 1)[0].split()[2]
+        entry = _ENTRY.match(listed)
+        if entry is None:
+            raise Failure("E-GIT", f"git lists a folder in no form of its own: {listed[:80]!r}", where=self._where)
         # A partial clone may have to fetch it.
-        return self._talk("cat-file", "blob", oid)
+        return self._talk("cat-file", "blob", entry["oid"])
 
     def names(self, commit: str, folder: str) -> tuple[str, ...]:
         """What a folder has in a commit, sorted; nothing where the commit has no such folder."""

@@ -84,6 +84,8 @@ def of_network(error: Exception, doing: str, where: str, seconds: float) -> Xenb
         return Refusal("E-REDIRECT", f"could not {doing}: the server sends us to {place!r}", where=where)
     if isinstance(error, TooLargeError):
         return Failure("E-GITHUB", f"could not {doing}: {error}", where=where)
+    if isinstance(error, requests.exceptions.SSLError | urllib3.exceptions.SSLError):
+        return Failure("E-TLS", f"could not {doing}: there is no trustworthy encrypted connection", where=where)
     late = isinstance(error, requests.Timeout) or "timed out" in str(error)
     what = f"no answer in {seconds:g} seconds" if late else "the server cannot be reached"
     return Failure("E-NETWORK", f"could not {doing}: {what} ({type(error).__name__})", where=where)
