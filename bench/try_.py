@@ -92,7 +92,9 @@ class ByHand:
         self._accelerator = probe.probe(booted.hypervisor, wanted="tcg")
         self._initrd = folder / "initrd"
         self._console = folder / "console"
-        job = payload.fitted(Job(nonce="0" * 32, version=BASE.removeprefix("RELEASE-")), booted, "tcg")
+        # What is tried is dom0 alone, and so it is here: no guest is started.
+        plain = Job(nonce="0" * 32, version=BASE.removeprefix("RELEASE-"), guests=())
+        job = payload.fitted(plain, booted, "tcg")
         parts = [booted.initrd.read_bytes(), (booted.folder / manifest.AGENT).read_bytes()]
         self._initrd.write_bytes(b"".join([*parts, payload.archive(job, booted, {})]))
 
