@@ -29,6 +29,7 @@ bison|test|bison|building a real Xen
 fish|test|fish|completing in fish
 zsh|test|zsh|completing in zsh
 groff|test|groff|rendering the man page
+mandoc|test|mandoc|linting the man page
 chromium|test|chromium|looking at the page of a report
 shellcheck|test|shellcheck|linting the shell scripts'
 

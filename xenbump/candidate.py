@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from xenbump.trying.candidates import Candidate
     from xenbump.trying.model import Verdict
     from xenbump.trying.report import Told
-    from xenbump.trying.verdict import Setting
+    from xenbump.trying.setting import Setting
     from xenbump.upstream.model import VerifiedRelease
     from xenbump.xen import Xen
 

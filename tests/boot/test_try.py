@@ -17,6 +17,7 @@ from xenbump.process import run
 from xenbump.trying import verdict as verdicts
 from xenbump.trying.compare import compared
 from xenbump.trying.model import Phase, Trial
+from xenbump.trying.setting import Setting
 from xenbump.verify import image, probe
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ SERIES = {
 class Bench:
     """The repository, with what is tried on it, and the series by name."""
 
-    setting: verdicts.Setting
+    setting: Setting
     folder: Path
     rev: str = "master"
 
@@ -95,7 +96,7 @@ def bench(consoles: Path) -> Bench:
     baseline = folder / "baseline"
     baseline.write_text(f"{TEST} SUCCESS\n")
     return Bench(
-        verdicts.Setting(
+        Setting(
             str(tree),
             folder / "state",
             cache,

@@ -23,7 +23,7 @@ from xenbump.trying import verdict as verdicts
 from xenbump.trying.model import Phase, Trial
 
 if TYPE_CHECKING:
-    from xenbump.trying.verdict import Setting
+    from xenbump.trying.setting import Setting
 
 
 CONFIGURATION = """

@@ -14,7 +14,7 @@ from tests.trying.reports import told
 from tests.trying.verdicts import GOOD, verdict
 from xenbump.errors import Failure
 from xenbump.trying import reporting
-from xenbump.trying.verdict import Setting
+from xenbump.trying.setting import Setting
 from xenbump.upstream import signature
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ from xenbump.errors import Failure, Refusal, UsageError
 from xenbump.progress import Building, Progress, Said, StepBegan, StepEnded, StepsAhead
 from xenbump.trying import build, machine, options, toolset, verdict
 from xenbump.trying.model import Phase, Trial
+from xenbump.trying.setting import Setting
 from xenbump.trying.toolset import Toolset
 from xenbump.verify.probe import Accelerator
 
@@ -43,8 +44,8 @@ class Stand:
     image: Image | None = None
 
     @property
-    def setting(self) -> verdict.Setting:
-        return verdict.Setting(str(self.folder / "xen"), self.folder / "state", self.folder, jobs=1)
+    def setting(self) -> Setting:
+        return Setting(str(self.folder / "xen"), self.folder / "state", self.folder, jobs=1)
 
     def tried(self, trial: Trial | str = "4.22.0-rc3", **changes: Any) -> Verdict:
         asked = Trial(trial) if isinstance(trial, str) else trial

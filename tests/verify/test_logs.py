@@ -37,3 +37,9 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     with pytest.raises(Failure) as caught:
         logs.fresh(tmp_path / "logs", "xen", NOW)
     assert caught.value.code == "E-STATE"
+
+
+def test_a_revision_is_no_path(tmp_path: Path) -> None:
+    made = logs.fresh(tmp_path, "origin/../staging 4.20~5^2", NOW)
+    assert made == tmp_path / "20261121T120000-origin-..-staging-4.20-5-2"
+    assert len(logs.named("x" * 5000, NOW)) < 100

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from xenbump.progress import Progress
     from xenbump.trying.bisect import Asked, Bisection, Outcome
     from xenbump.trying.model import Trial, Verdict
-    from xenbump.trying.verdict import Setting
+    from xenbump.trying.setting import Setting
 
 GoodArgument = Annotated[str, typer.Argument(metavar="GOOD", help="A tag, branch or commit that has not the fault.")]
 BadArgument = Annotated[str, typer.Argument(metavar="BAD", help="One that has it.")]
@@ -103,7 +103,7 @@ def bisect(
             outcome = _run(bisection, setting, progress, again_last=again_last)
     if outcome is None:
         told = [f"{bisection.forget()} answers are forgotten"] if reset else _known(bisection, asked)
-        _say(told)
+        common.say(told)
         return
     if json:
         from xenbump.report import documents as reports
@@ -117,7 +117,7 @@ def bisect(
             more = [*tests, *(["--config", str(file)] if file else [])]
             alone = shlex.join(bisect_words.alone(asked, outcome.first.sha, setting.repository, more))
         told = bisect_words.lines(outcome, shlex.join(["xenbump", *called, "--again-last"]), alone)
-        _say(told[:1] if quiet else told)
+        common.say(told[:1] if quiet else told)
     sys.stdout.flush()
     raise typer.Exit(common.DONE if outcome.first is not None else common.REJECTED)
 
@@ -154,9 +154,3 @@ def _known(bisection: Bisection, asked: Asked) -> list[str]:
     answered = [(step, asked.settled(step)) for step in bisection.remembered()]
     settled = [(step, answer) for step, answer in answered if answer is not None]
     return bisect_words.log(bisection.good, bisection.bad, settled)
-
-
-def _say(lines: list[str]) -> None:
-    from xenbump.cli import actions
-
-    sys.stdout.write(actions.unheard("\n".join(lines)) + "\n")

@@ -195,6 +195,13 @@ def show(options: Frame, outcomes: list[Outcome], document: msgspec.Struct, *, d
     sys.stderr.writelines(f"{actions.unheard(line)}\n" for line in going_on(options, outcomes))
 
 
+def say(lines: list[str]) -> None:
+    """Write lines for people to stdout."""
+    from xenbump.cli import actions
+
+    sys.stdout.write(actions.unheard("\n".join(lines)) + "\n")
+
+
 def fit() -> None:
     """Let text be as wide as the terminal that stdout is, from 60 to 200 columns; what is piped keeps its width."""
     import os

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from xenbump.config import Config
     from xenbump.trying.compare import Comparison
     from xenbump.trying.model import Phase, Trial, Verdict
-    from xenbump.trying.verdict import Setting
+    from xenbump.trying.setting import Setting
 
 RevisionArgument = Annotated[
     str, typer.Argument(metavar="REV", help="A tag, branch or commit of Xen, such as 4.22.0-rc3 or staging~5.")
@@ -131,12 +131,12 @@ def try_(
 
         document = reports.encode(documents.document(verdict, compared_with, found))
     mail = _reported(options, loaded, setting, (verdict, compared_with, found), repeat, document) if report else ""
-    if document and json:
+    if json:
         sys.stdout.write(document)
     elif report:
         sys.stdout.write(actions.unheard(mail))
     else:
-        _say(told[:1] if quiet else told)
+        common.say(told[:1] if quiet else told)
     sys.stdout.flush()
     raise typer.Exit(common.DONE if good else common.REJECTED)
 
@@ -264,9 +264,3 @@ def _reported(
     if not options.quiet:
         sys.stderr.writelines(f"written: {path}\n" for path in paths)
     return text
-
-
-def _say(lines: list[str]) -> None:
-    from xenbump.cli import actions
-
-    sys.stdout.write(actions.unheard("\n".join(lines)) + "\n")

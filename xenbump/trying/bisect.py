@@ -18,7 +18,7 @@ from xenbump.errors import Failure, Refusal
 from xenbump.locks import locked
 from xenbump.progress import Progress, RunBegan, RunEnded, Said, StepBegan, StepEnded, StepsAhead, emit
 from xenbump.trying import bisect_words as words
-from xenbump.trying import kept, steps
+from xenbump.trying import kept, machine, steps
 from xenbump.trying.bisect_notes import Notes, Step, Try, settled
 from xenbump.trying.bisect_question import judged
 from xenbump.trying.model import Phase, Trial
@@ -120,8 +120,7 @@ def check_xtf(question: Question, folder: Path | None) -> None:
     if folder is None:
         remedy = "give its folder with --xtf, [verify] xtf or XENBUMP_XTF"
         raise Refusal("E-TRY-XTF", "no built XTF is at hand", where=str(question), remedy=remedy)
-    if not (folder / "xtf-runner").is_file():
-        raise Refusal("E-TRY-XTF", "there is no built XTF in this folder: it has no xtf-runner", where=str(folder))
+    machine.check_xtf(folder)
     there: list[str] = []
     for path in sorted(folder.glob("tests/*/info.json")):
         found = xtf.suite(path.read_text("utf-8", "replace"), path.parent.name)

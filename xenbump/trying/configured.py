@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from xenbump.settings import expanded
 from xenbump.trying.model import Phase
-from xenbump.trying.verdict import Setting
+from xenbump.trying.setting import Setting
 from xenbump.verify import image as images
 
 if TYPE_CHECKING:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xenbump import process
 from xenbump.errors import Failure
+from xenbump.trying import source
 from xenbump.upstream import git
 
 if TYPE_CHECKING:
     from xenbump.trying.source import Workshop
 
-_SECONDS = 300.0
 _FIELDS = ("%H", "%an <%ae>", "%aI", "%B")
 
 
@@ -115,13 +113,7 @@ class History:
     def _ask(self, *arguments: str, fine: tuple[int, ...] = (0,)) -> str:
         where = self._workshop.repository
         # Mails of translators apart, nobody's map of names, no notes, no signature's verdict, and no colours.
-        done = process.run(
-            ["git", f"--git-dir={where}", "-c", "log.showSignature=false", "-c", "log.mailmap=false", *arguments],
-            cwd=Path("/"),
-            env=git.environment(None),
-            timeout=_SECONDS,
-            check=False,
-        )
+        done = source.asked(where, "-c", "log.showSignature=false", "-c", "log.mailmap=false", *arguments)
         if done.status not in fine:
             error = git.explained(done, str(where))
             raise Failure(error.code, error.what, where=error.where)

@@ -209,14 +209,23 @@ def engine(accelerator: Accelerator) -> str:
     return f"QEMU {accelerator.version}, {accelerator.name}"
 
 
-def digest(folder: Path) -> str:
-    """What tells one built XTF from another: the names, sizes and times of its files.
+def check_xtf(folder: Path) -> None:
+    """Refuse a folder that no XTF was built in.
 
     Raises:
         Refusal: E-TRY-XTF when there is no runner in it.
     """
     if not (folder / "xtf-runner").is_file():
         raise Refusal("E-TRY-XTF", "there is no built XTF in this folder: it has no xtf-runner", where=str(folder))
+
+
+def digest(folder: Path) -> str:
+    """What tells one built XTF from another: the names, sizes and times of its files.
+
+    Raises:
+        Refusal: E-TRY-XTF when there is no runner in it.
+    """
+    check_xtf(folder)
     total = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         facts = path.lstat()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,14 +18,12 @@ if TYPE_CHECKING:
 
     from xenbump.trying.compare import Comparison
     from xenbump.trying.model import Verdict
-    from xenbump.trying.verdict import Setting
+    from xenbump.trying.setting import Setting
     from xenbump.upstream.signature import Trust
 
 TEXT: Final = "report.txt"
 PAGE: Final = "report.html"
 DOCUMENT: Final = "report.json"
-_NAME = re.compile(r"[^A-Za-z0-9._-]+")
-_LONGEST_NAME = 60
 
 
 def told(
@@ -97,4 +94,4 @@ def folder(verdict: Verdict, place: Path, now: datetime) -> Path:
         found = Path(one.log).parent
         if one.log and found.is_dir():
             return found
-    return logs.fresh(place, _NAME.sub("-", verdict.rev)[:_LONGEST_NAME], now)
+    return logs.fresh(place, verdict.rev, now)

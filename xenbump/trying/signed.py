@@ -9,16 +9,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from xenbump import process
 from xenbump.errors import Failure, Refusal
 from xenbump.publish.markup import clipped, plain
-from xenbump.upstream import git, signature
+from xenbump.trying import source
+from xenbump.upstream import signature
 from xenbump.upstream.tag import parse_tag
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from xenbump.upstream.signature import Trust
     from xenbump.upstream.tag import Tag
 
@@ -59,12 +60,13 @@ def looked(repository: Path, names: tuple[str, ...], commit: str, trust: Trust) 
     for name in names:
         if ".." in name or _NAME.fullmatch(name) is None:
             continue
-        kind = _ask(repository, "cat-file", "-t", f"refs/tags/{name}")
+        kind = source.asked(repository, "cat-file", "-t", f"refs/tags/{name}", seconds=_SECONDS)
         if kind.status != 0:
             continue
         if kind.stdout.strip() != b"tag":
             return Signed("unsigned", name, "the tag is lightweight: it carries no signature")
-        return judged(_ask(repository, "cat-file", "tag", f"refs/tags/{name}").stdout, name, commit, trust)
+        raw = source.asked(repository, "cat-file", "tag", f"refs/tags/{name}", seconds=_SECONDS).stdout
+        return judged(raw, name, commit, trust)
     return Signed("none", "", "none: it is no tag, and single commits of Xen are not signed")
 
 
@@ -111,13 +113,3 @@ def _wrong(tag: Tag, name: str, commit: str) -> str:
     if tag.object != commit:
         return f"the tag object names {tag.object}, which is not what was tried"
     return ""
-
-
-def _ask(repository: Path, *arguments: str) -> process.Completed:
-    return process.run(
-        ["git", f"--git-dir={repository}", *arguments],
-        cwd=Path("/"),
-        env=git.environment(None),
-        timeout=_SECONDS,
-        check=False,
-    )

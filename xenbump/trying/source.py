@@ -137,7 +137,7 @@ class Workshop:
             self._fetched = True
         place = self._place()
         for name in (match["name"], f"refs/remotes/origin/{match['name']}", *self._of_remotes(match["name"])):
-            done = self._ask(place, "rev-parse", "--verify", f"{name}{match['back']}^{{commit}}")
+            done = asked(place.git, "rev-parse", "--verify", f"{name}{match['back']}^{{commit}}")
             said = done.stdout.decode("ascii", "replace").strip()
             if done.status == 0 and _COMMIT.fullmatch(said):
                 return said
@@ -152,7 +152,7 @@ class Workshop:
 
     def described(self, commit: str) -> str:
         """A commit's name for people: its tag, or the newest before it with the steps since, else twelve digits."""
-        done = self._ask(self._place(), "describe", "--tags", "--abbrev=10", *_TAGS, commit)
+        done = asked(self._place().git, "describe", "--tags", "--abbrev=10", *_TAGS, commit)
         return done.stdout.decode("utf-8", "replace").strip() or commit[:12]
 
     def version(self, commit: str) -> str:
@@ -162,7 +162,7 @@ class Workshop:
             Refusal: E-TRY-REV when it is no tree of Xen, or of one before 4.17; E-TREE-VERSION.
             Failure: E-TRY-OBJECTS.
         """
-        done = self._ask(self._place(), "cat-file", "blob", f"{commit}:{tree.MAKEFILE}")
+        done = asked(self._place().git, "cat-file", "blob", f"{commit}:{tree.MAKEFILE}")
         if done.status != 0:
             if b"does not exist in" in done.stderr or b"Not a valid object name" in done.stderr:
                 raise Refusal("E-TRY-REV", f"it has no {tree.MAKEFILE}, so it is no Xen", where=commit)
@@ -219,7 +219,7 @@ class Workshop:
         described = self.described(commit)
         version = self.version(commit)
         folder = self.folder / ".".join(version.split("-")[0].split(".")[:2]) / "tree"
-        done = self._ask(self._place(), "rev-parse", "--verify", f"{commit}^{{tree}}")
+        done = asked(self._place().git, "rev-parse", "--verify", f"{commit}^{{tree}}")
         return Prepared(
             trial, commit, described, done.stdout.decode("ascii", "replace").strip(), version, folder.absolute()
         )
@@ -249,7 +249,7 @@ class Workshop:
 
     def _move(self, folder: Path, commit: str, described: str) -> None:
         """Check a commit out."""
-        listed = self._ask(self._place(), "rev-list", "--objects", "--no-walk", "--missing=print", commit)
+        listed = asked(self._place().git, "rev-list", "--objects", "--no-walk", "--missing=print", commit)
         if listed.status != 0 or re.search(rb"^\?", listed.stdout, re.MULTILINE):
             raise Refusal(
                 "E-TRY-OBJECTS",
@@ -299,8 +299,8 @@ class Workshop:
         else:
             what = "there is no git repository here: neither a checkout's top folder nor a bare repository"
             raise Refusal("E-TRY-REPOSITORY", what, where=str(path))
-        asked = ("rev-parse", "--path-format=absolute", "--git-path", "objects", "--git-path", "shallow")
-        done = self._ask(_Place(folder.absolute(), path), *asked)
+        wanted = ("rev-parse", "--path-format=absolute", "--git-path", "objects", "--git-path", "shallow")
+        done = asked(folder.absolute(), *wanted)
         lines = done.stdout.decode("utf-8", "surrogateescape").splitlines()
         if done.status != 0 or len(lines) != 2:  # noqa: PLR2004 - what was asked
             raise Refusal("E-TRY-REPOSITORY", f"git does not read it: {done.error_text}", where=str(path))
@@ -313,7 +313,7 @@ class Workshop:
         if not (store / "HEAD").is_file():
             return False
         kind = name if _COMMIT.fullmatch(name) else f"refs/tags/{name}"
-        return self._ask(_bare(store), "rev-parse", "--quiet", "--verify", f"{kind}^{{commit}}").status == 0
+        return asked(_bare(store).git, "rev-parse", "--quiet", "--verify", f"{kind}^{{commit}}").status == 0
 
     def _fetch(self) -> _Place:
         """Fetch the branches and tags of the repository with their history, into a store of this workshop."""
@@ -349,18 +349,23 @@ class Workshop:
         """The branches of this name that remotes of a checkout have."""
         if _COMMIT.fullmatch(name):
             return []
-        done = self._ask(self._place(), "for-each-ref", "--format=%(refname)", f"refs/remotes/*/{name}")
+        done = asked(self._place().git, "for-each-ref", "--format=%(refname)", f"refs/remotes/*/{name}")
         return done.stdout.decode("utf-8", "replace").split()[:1]
 
-    def _ask(self, place: _Place, *arguments: str) -> process.Completed:
-        """Ask the repository; the answer may be a refusal."""
-        return process.run(
-            ["git", f"--git-dir={place.git}", *arguments],
-            cwd=Path("/"),
-            env=git.environment(None),
-            timeout=_GIT_SECONDS,
-            check=False,
-        )
+
+def asked(repository: Path, *arguments: str, seconds: float = _GIT_SECONDS) -> process.Completed:
+    """Ask a repository with git; the answer may be a refusal.
+
+    Args:
+        repository: the git folder, as an absolute path.
+        arguments: of git, behind the folder.
+        seconds: how long git may take.
+
+    Raises:
+        Failure: E-PROGRAM-MISSING, E-TIMEOUT.
+    """
+    command = ["git", f"--git-dir={repository}", *arguments]
+    return process.run(command, cwd=Path("/"), env=git.environment(None), timeout=seconds, check=False)
 
 
 def _local(repository: str) -> Path | None:

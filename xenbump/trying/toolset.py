@@ -25,9 +25,9 @@ from xenbump import durable, process
 from xenbump.dom0.report import FAILED
 from xenbump.errors import Failure, Refusal
 from xenbump.locks import locked
-from xenbump.trying import making, series
+from xenbump.trying import machine, making, series
 from xenbump.trying.model import Phase, PhaseResult
-from xenbump.verify import cpio, elf, recipe
+from xenbump.verify import cpio, elf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -299,12 +299,8 @@ def _links(line: str) -> Iterator[cpio.Entry]:
     # The image's would be started rather than this one, and does not fit: a link that leads nowhere is no program.
     yield cpio.link("usr/sbin/oxenstored", f"{PREFIX}/bin/oxenstored")
     # It is no tool, and that of another release does the same; it leads nowhere in an image without firmware.
-    image = line if line in recipe.SUITES else max(recipe.SUITES, key=_number)
-    yield cpio.link(f"{PREFIX[1:]}/lib/xen/boot/hvmloader", f"/usr/lib/xen-{image}/boot/hvmloader")
-
-
-def _number(line: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in line.split("."))
+    firmware = f"/usr/lib/xen-{machine.line_of_image(line)}/boot/hvmloader"
+    yield cpio.link(f"{PREFIX[1:]}/lib/xen/boot/hvmloader", firmware)
 
 
 def closure(program: Path, built: Path) -> tuple[Path, dict[str, Path]]:

@@ -19,7 +19,6 @@ from xenbump.errors import Failure, Refusal
 from xenbump.progress import Building, StepBegan, StepEnded, StepsAhead, emit
 from xenbump.trying import build, judging, kept, machine, making, options, series, toolset
 from xenbump.trying.model import Phase, PhaseResult, Prepared, Verdict
-from xenbump.trying.setting import Setting
 from xenbump.trying.source import Workshop
 from xenbump.verify import logs, tested
 
@@ -28,14 +27,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from xenbump.trying.model import Trial
+    from xenbump.trying.setting import Setting
     from xenbump.verify.image import Image
     from xenbump.verify.probe import Accelerator
 
-__all__ = ["Setting", "tried"]
-
 _BEFORE: Final = (Phase.PATCHES, Phase.CONFIG, Phase.BUILD)
-_NAME = re.compile(r"[^A-Za-z0-9._-]+")
-_LONGEST_NAME = 60
 _COMPILES: Final = "building: "
 # What a build says that was stopped by this machine, and not by the tree.
 _OF_THE_MACHINE = re.compile(
@@ -316,8 +312,7 @@ class _Attempt:
     def _log(self, name: str) -> Path:
         """The path of a log in the folder of this trial, which is made with the first of them."""
         if self._logs is None:
-            called = _NAME.sub("-", self._trial.rev)[:_LONGEST_NAME]
-            self._logs = _folder(self._setting, called)
+            self._logs = _folder(self._setting, self._trial.rev)
         return self._logs / name
 
 
@@ -340,17 +335,17 @@ def _compiling(progress: Callable[[str], None]) -> Callable[[str], None]:
     return tell
 
 
-def _folder(setting: Setting, called: str) -> Path:
+def _folder(setting: Setting, rev: str) -> Path:
     """A new folder for the logs of one trial."""
     now = datetime.now(UTC)
     if not setting.keep_logs:
-        return logs.fresh(setting.folder / "logs", called, now)
+        return logs.fresh(setting.folder / "logs", rev, now)
     # Beside those of which the oldest go.
     place = setting.folder / "kept-logs"
     what = "the folder of logs cannot be made"
     durable.make(place, what=what)
     try:
-        return type(place)(tempfile.mkdtemp(prefix=f"{now:%Y%m%dT%H%M%S}-{called}-", dir=place))
+        return type(place)(tempfile.mkdtemp(prefix=f"{logs.named(rev, now)}-", dir=place))
     except OSError as error:
         raise durable.failure(error, place, what=what) from error
 

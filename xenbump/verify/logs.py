@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from typing import TYPE_CHECKING
 
@@ -12,21 +13,28 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _MOST_BYTES = 256 << 20
+_NOT_OF_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
+_LONGEST_NAME = 60
 
 
-def fresh(folder: Path, package: str, now: datetime) -> Path:
+def named(what: str, now: datetime) -> str:
+    """The name of a folder of logs: the time, so that they sort by it, and what is verified, fit for a file's name."""
+    return f"{now:%Y%m%dT%H%M%S}-{_NOT_OF_NAMES.sub('-', what)[:_LONGEST_NAME]}"
+
+
+def fresh(folder: Path, what: str, now: datetime) -> Path:
     """A new folder for the logs of one verification; the oldest ones go where all of them are more than 256 MiB.
 
     Args:
         folder: the folder of all logs; made when it is missing.
-        package: the configured name of the package.
+        what: that is verified: the configured name of a package, or a revision.
         now: the time, which names the folder.
 
     Raises:
         Failure: E-STATE when it cannot be made.
     """
     prune(folder, _MOST_BYTES)
-    name = f"{now:%Y%m%dT%H%M%S}-{package}"
+    name = named(what, now)
     for number in range(1000):
         made = folder / (name if number == 0 else f"{name}.{number}")
         try:
