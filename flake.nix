@@ -74,9 +74,13 @@
             // lib.genAttrs (branches ++ map (name: "${name}-slim") branches) (name: pkgs.${name})
           );
 
-      # `buildXenPackage` builds any tag or commit; the siblings of Xen are beside it.
+      # `buildXenPackage` builds any tag or commit; the siblings of Xen are beside it. `tried` is for `xenbump try`.
       legacyPackages = withXen (_: { }) (pkgs: {
         inherit (pkgs) xenPackages;
+        tried = import ./nix/tried.nix {
+          inherit lib pkgs;
+          modules = self.nixosModules;
+        };
       });
 
       nixosModules = {

@@ -10,30 +10,11 @@
 }:
 
 let
-  args = {
-    inherit lib pkgs;
-    makeTest = import ./make-test.nix { inherit lib pkgs; };
-    guest = pkgs.callPackage ./guest.nix { };
-    # A dom0 with one of our packages; an underscore in a test's name would not be one of a machine.
-    dom0 = xen: {
-      imports = [
-        ./dom0-machine.nix
-        modules.dom0
-      ];
-      xenbump.dom0 = {
-        enable = true;
-        package = xen;
-        qemuPackage = pkgs.xenPackages.qemuFor xen;
-      };
-    };
-    service = modules.xenbump;
-  };
-
-  dom0 = name: xen: import ./dom0.nix (args // { inherit name xen; });
+  inherit (import ./of-xen.nix { inherit lib pkgs modules; }) args dom0 guests;
 in
 {
   dom0 = dom0 "dom0" pkgs.xen;
-  guests = import ./guests.nix args;
+  guests = guests pkgs.xen;
   xenstored-c = import ./xenstored.nix (args // { store = "xenstored"; });
   xenstored-ocaml = import ./xenstored.nix (args // { store = "oxenstored"; });
   xenbump-service = import ./xenbump-service.nix args;

@@ -1,10 +1,10 @@
 # Guests of each kind by `xl create`, one that a check puts into the folder of xendomains, and two that the module
 # declares: one that goes down by itself, and one that has to be ended before the machine can go down cleanly.
 {
-  pkgs,
   makeTest,
   dom0,
   guest,
+  xen,
   ...
 }:
 
@@ -12,7 +12,7 @@ makeTest {
   name = "guests";
   timeout = 2400;
   machine = [
-    (dom0 pkgs.xen)
+    (dom0 xen)
     {
       xenbump.dom0.guests = {
         declared = {
@@ -50,7 +50,7 @@ makeTest {
       "xendomains.service"
     ];
     job = {
-      version = pkgs.xen.upstreamVersion;
+      version = xen.upstreamVersion;
       memory = 2048;
       guests = [
         "pv"

@@ -8,8 +8,9 @@
 #   }
 #
 # or a commit by `rev`; then `version` is such as `4.20.5-unstable-2026-08-20`, and `upstreamVersion` what its tree says
-# of itself. `xenbump hash --fetcher github REV` says the hash. What the builder takes besides is given by `override`
-# of this function, or of what it makes.
+# of itself. `xenbump hash --fetcher github REV` says the hash. `src` is a source that is there already, such as the
+# folder of a tree; it has no hash. What the builder takes besides is given by `override` of this function, or of what
+# it makes.
 {
   lib,
   fetchpatch,
@@ -25,8 +26,11 @@
   vendor ? "nixos",
   tag ? null,
   rev ? null,
-  hash,
+  hash ? null,
+  src ? null,
   patches ? [ ],
+  # Of the hypervisor's configuration, such as `{ DEBUG = "y"; }`.
+  options ? { },
   # The pins of other sources, such as `{ seaBIOS = { rev = …; hash = …; }; }`.
   components ? { },
 }:
@@ -37,7 +41,15 @@ let
   };
 
   isKnown = lib.versionAtLeast branch "4.17";
-  isPinned = (tag == null) != (rev == null);
+  isPinned =
+    lib.length (
+      lib.filter (one: one != null) [
+        tag
+        rev
+        src
+      ]
+    ) == 1;
+  isHashed = (hash != null) == (src == null);
 
   # What the builder relies on.
   needed = lib.optional (lib.versionOlder branch "4.21") upstreamPatches.LIBXL_QEMU_IN_PATH;
@@ -55,7 +67,9 @@ let
 in
 
 assert lib.assertMsg isKnown "Xen ${version} is older than 4.17.";
-assert lib.assertMsg isPinned "Xen ${version} needs either `tag` or `rev`.";
+assert lib.assertMsg isPinned "Xen ${version} needs either `tag` or `rev`, or else `src`.";
+assert lib.assertMsg isHashed
+  "Xen ${version} needs the `hash` of what `tag` or `rev` names, and of `src` none.";
 
 callPackage (import ./generic/default.nix {
   inherit
@@ -67,9 +81,17 @@ callPackage (import ./generic/default.nix {
     ;
   pkg = components // {
     xen = {
-      rev = if tag != null then tag else rev;
-      inherit hash;
+      inherit options;
       patches = needed ++ patches;
-    };
+    }
+    // (
+      if src != null then
+        { inherit src; }
+      else
+        {
+          rev = if tag != null then tag else rev;
+          inherit hash;
+        }
+    );
   };
 }) given

@@ -105,6 +105,17 @@ def test_options_reach_the_trial(program: Program, tmp_path: Path) -> None:
     assert (setting.repository, setting.mirrors) == (str(tmp_path / "xen.git"), ())
 
 
+def test_nix_has_its_flake_from_anywhere_and_its_own_ways(program: Program, tmp_path: Path) -> None:
+    (tmp_path / "flake").mkdir()
+    assert program.call("mine", "--nix", "flake", "--only", "xtf").exit_code == 0
+    assert program.asked[0][1].nix == f"path:{tmp_path}/flake"
+    for more in (["--tools", "source"], ["--xtf", "tests"], ["--jobs", "2"]):
+        done = program.call("mine", "--nix", "flake", *more)
+        assert isinstance(done.exception, UsageError)
+        assert more[0] in done.exception.what
+    assert len(program.asked) == 1
+
+
 def test_the_checkout_of_xen_that_one_stands_in_comes_first(
     program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -123,6 +123,20 @@ def test_the_overlay_hands_the_siblings_through(evaluate: Evaluator) -> None:
     assert evaluate('(flake.legacyPackages.x86_64-linux.xenPackages.buildXenPackage { version = "1"; }).version') == "1"
 
 
+def test_any_tree_can_be_tried(evaluate: Evaluator) -> None:
+    """What `xenbump try --nix` asks for: the Xen of a folder, and the tests of just that one."""
+    asked = '{ source = /a-tree; version = "4.23.0-rc1"; options = { DEBUG = "y"; }; }'
+    tried = f"(flake.legacyPackages.{XEN}.tried {asked})"
+    assert evaluate(f"builtins.attrNames {tried}") == ["dom0", "guests", "xen"]
+    found = evaluate(f"let x = {tried}.xen; in {{ inherit (x) changes; inherit (x.definition) version options; }}")
+    assert found == {"version": "4.23.0-rc1", "options": {"DEBUG": "y"}, "changes": {"withOVMF": False}}
+    assert evaluate(f"toString {tried}.xen.definition.src") == "/a-tree"
+    for test in ("dom0", "guests"):
+        assert evaluate(f"{tried}.{test}.wanted.job.version") == "4.23.0-rc1"
+        machine = f"(evaluated {tried}.{test}.test.nodes.machine.imports).virtualisation.xen.package.version"
+        assert evaluate(machine) == "4.23.0-rc1"
+
+
 def test_every_check_is_the_one_that_its_name_says(evaluate: Evaluator) -> None:
     found = evaluate(
         "builtins.mapAttrs (_: x: { inherit (x) name; wanted = x.wanted or null; script = x.script or null; })"

@@ -28,7 +28,7 @@ substituteInPlace() {
   done
 }
 """
-STEPS = ("prePatch", "postPatch", "preInstall", "postInstall", "postFixup")
+STEPS = ("prePatch", "postPatch", "preBuild", "preInstall", "postInstall", "postFixup")
 
 
 @cache
@@ -39,10 +39,12 @@ def steps() -> dict[str, dict[str, Any]]:
         "bare": "{ withEFI = false; withFlask = true; }",
         "own": "{ withInternalSeaBIOS = true; withInternalIPXE = true; withInternalMiniOS = true; }",
     }
+    source = '{ version = "4.20.4"; src = ./.; options = { DEBUG = "y"; HVM = "n"; }; }'
     names = " ".join(STEPS)
     asked = {
         name: f"{{ inherit ((packages {{ }}).xen_4_20.override {given}) {names}; }}" for name, given in forms.items()
     }
+    asked["options"] = f"{{ inherit ((packages {{ }}).buildXenPackage {source}) {names}; }}"
     with TemporaryDirectory() as folder:
         return evaluate(Path(folder), asked, fetched=Path("/sources"))
 
@@ -63,7 +65,12 @@ class Build:
         return subprocess.run(
             ["bash", "-c", _FUNCTIONS + script],
             cwd=self.source,
-            env={"PATH": "/usr/bin:/bin", "NIX_BUILD_TOP": str(self.top), **environment},
+            env={
+                "PATH": f"{self.top}/bin:/usr/bin:/bin",
+                "NIX_BUILD_TOP": str(self.top),
+                "makeFlags": "",
+                **environment,
+            },
             capture_output=True,
             text=True,
             check=False,
@@ -221,3 +228,25 @@ def test_sources_of_its_own_are_laid_out_and_can_be_changed(build: Build) -> Non
 
 def test_a_package_without_sources_of_its_own_prepares_nothing() -> None:
     assert steps()["plain"]["prePatch"] == ""
+
+
+@pytest.mark.parametrize(
+    ("configured", "complaint"),
+    [
+        ("CONFIG_DEBUG=y\n# CONFIG_HVM is not set\n", ""),
+        # What there is not is not set, either.
+        ("CONFIG_DEBUG=y\n", ""),
+        ("CONFIG_DEBUG=y\nCONFIG_HVM=y\n", "CONFIG_HVM=n"),
+        ("# CONFIG_HVM is not set\n", "CONFIG_DEBUG=y"),
+        ("# CONFIG_DEBUG is not set\n", "CONFIG_DEBUG=y"),
+    ],
+)
+def test_options_are_asked_for_and_looked_for(build: Build, configured: str, complaint: str) -> None:
+    """`make` is a stand-in that leaves of the options what Kconfig might."""
+    build.put("source/xen/Kconfig")
+    make = f"#!/bin/sh\ncp xen/.config asked\nprintf '{configured.encode('unicode_escape').decode()}' > xen/.config\n"
+    build.put("bin/make", make, 0o755)
+    done = build.do("options", "preBuild")
+    assert (build.source / "asked").read_text() == "CONFIG_DEBUG=y\nCONFIG_HVM=n\n"
+    assert done.returncode == (1 if complaint else 0), done.stderr
+    assert (f"error: {complaint} did not take" in done.stdout) == bool(complaint)

@@ -46,12 +46,20 @@ BUILT = {
       vendor = "mine";
       patches = [ ./mine.patch ./other.patch ];
     }""",
+    "source": """{
+      version = "4.22.0-rc3";
+      src = ./tree;
+      options = { DEBUG = "y"; HVM = "n"; };
+    }""",
     "newer": '{ pname = "mine"; version = "4.21.0"; tag = "RELEASE-4.21.0"; hash = "sha256-x"; patches = [ ]; }',
 }
 REFUSED = {
     "older than 4.17": 'buildXenPackage { version = "4.16.7"; tag = "RELEASE-4.16.7"; hash = ""; }',
     "neither tag nor commit": 'buildXenPackage { version = "4.20.4"; hash = ""; }',
     "tag and commit": 'buildXenPackage { version = "4.20.4"; tag = "a"; rev = "b"; hash = ""; }',
+    "commit and source": 'buildXenPackage { version = "4.20.4"; rev = "b"; hash = ""; src = ./tree; }',
+    "source and hash": 'buildXenPackage { version = "4.20.4"; src = ./tree; hash = ""; }',
+    "commit and no hash": 'buildXenPackage { version = "4.20.4"; rev = "b"; }',
     "no pin of SeaBIOS": """
       (buildXenPackage { version = "4.20.4"; tag = "RELEASE-4.20.4"; hash = ""; }).override
       { withInternalSeaBIOS = true; }""",
@@ -315,6 +323,14 @@ def test_past_the_window_a_branch_is_marked() -> None:
 
 
 # --- for those who build on it ---------------------------------------------------------------------------------------
+
+
+def test_a_source_that_is_there_is_built_with_options() -> None:
+    one = package("build source")
+    assert (one["pname"], one["version"], one["upstreamVersion"]) == ("xen", "4.22.0-rc3", "4.22.0-rc3")
+    assert one["branch"] == "4.22"
+    assert one["src"].endswith("/tree")
+    assert "'CONFIG_DEBUG=y' 'CONFIG_HVM=n'" in one["preBuild"]
 
 
 def test_a_release_is_built_by_its_tag() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -71,6 +72,15 @@ JobsOption = Annotated[
 ]
 AgainOption = Annotated[bool, typer.Option("--again", help="Try it even where a result is kept.")]
 KeepLogsOption = Annotated[bool, typer.Option("--keep-logs", help="Never remove the logs of this trial.")]
+NixOption = Annotated[
+    str,
+    typer.Option(
+        "--nix",
+        metavar="FLAKE",
+        help="Have Nix build and boot it: the address of xenbump's flake, or its folder. Wants KVM and nixpkgs.",
+        show_default=False,
+    ),
+]
 ReportOption = Annotated[
     bool, typer.Option("--report", help="Print a report to be mailed; it, a page and the JSON lie beside the logs.")
 ]
@@ -85,6 +95,7 @@ def try_(
     only: OnlyOption = "",
     tools: ToolsOption = "auto",
     xtf: XtfOption = None,
+    nix: NixOption = "",
     jobs: JobsOption = 0,
     again: AgainOption = False,
     keep_logs: KeepLogsOption = False,
@@ -100,7 +111,7 @@ def try_(
     Exit status 0: all passed, or nothing is worse than with --against; 30: something failed, or is worse.
     """
     from xenbump.cli import actions
-    from xenbump.trying import compare, judging, words
+    from xenbump.trying import by_nix, compare, judging, words
     from xenbump.trying import document as documents
     from xenbump.trying.model import Phase, Trial
 
@@ -109,7 +120,10 @@ def try_(
     loaded = common.selected_config(options)
     phases = chosen(only)
     setting = setting_of(loaded, repo, phases, xtf=xtf, jobs=jobs, again=again, keep_logs=keep_logs)
-    if only and Phase.XTF in phases and setting.xtf is None:
+    if nix:
+        _only_here(tools=tools != "auto", xtf=xtf is not None, jobs=jobs > 0)
+        setting = replace(setting, nix=by_nix.address(nix, Path.cwd()))
+    elif only and Phase.XTF in phases and setting.xtf is None:
         raise Refusal("E-TRY-XTF", f"--only asks for xtf, and {judging.NO_XTF}")
     trial = Trial(rev, tuple(path.absolute() for path in patch or ()), given, tools)
     before = Trial(against, tools=tools) if against else None
@@ -139,6 +153,18 @@ def try_(
         common.say(told[:1] if quiet else told)
     sys.stdout.flush()
     raise typer.Exit(common.DONE if good else common.REJECTED)
+
+
+def _only_here(**given: bool) -> None:
+    """Refuse options that say how things are built and booted here, where Nix does it.
+
+    Raises:
+        UsageError: E-CONFIG.
+    """
+    for name, is_given in given.items():
+        if is_given:
+            what = f"--{name} is for what is built and booted here; with --nix it is the flake that says so"
+            raise UsageError("E-CONFIG", what)
 
 
 def split(given: list[str]) -> tuple[tuple[tuple[str, str], ...], Path | None]:

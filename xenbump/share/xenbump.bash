@@ -75,6 +75,7 @@ _xenbump() {
         'try --against') return ;;
         'try --config') return ;;
         'try --jobs') return ;;
+        'try --nix') return ;;
         'try --only') return ;;
         'try --patch') return ;;
         'try --repo') return ;;
@@ -103,7 +104,7 @@ _xenbump() {
         xsa) options='--config --json -v --verbose -q --quiet --no-progress -h --help' ;;
         hash) options='--fetcher --patch --config --json -v --verbose -q --quiet --no-progress -h --help' ;;
         image) options='--xen --from --hypervisor --device-model -v --verbose -q --quiet --no-progress -h --help' ;;
-        try) options='--repo --patch --config --against --only --tools --xtf --jobs --again --keep-logs --report --json -v --verbose -q --quiet --no-progress -h --help' ;;
+        try) options='--repo --patch --config --against --only --tools --xtf --nix --jobs --again --keep-logs --report --json -v --verbose -q --quiet --no-progress -h --help' ;;
         bisect) options='--on --repo --patch --config --tools --xtf --jobs --repeat --flaky --again --again-last --log --reset --keep-logs --json -v --verbose -q --quiet --no-progress -h --help' ;;
         guest) options='--bundle --type --kernel --ramdisk --memory --vcpus --vif --extra --disk --command --name --expect --together --seconds --xen --image --hypervisor --config --json -v --verbose -q --quiet --no-progress -h --help' ;;
         doctor) options='--days --config --json -v --verbose -q --quiet --no-progress -h --help' ;;

@@ -153,6 +153,7 @@ complete -c xenbump -n '__fish_seen_subcommand_from try' -l against -x -d 'Try t
 complete -c xenbump -n '__fish_seen_subcommand_from try' -l only -x -d 'Only these of patches, config, build, dom0, guests, xtf, with what they lean on.'
 complete -c xenbump -n '__fish_seen_subcommand_from try' -l tools -x -a 'auto source image' -d 'dom0\'s tools: built of the tree, those of the image, or of the image if they fit.'
 complete -c xenbump -n '__fish_seen_subcommand_from try' -l xtf -x -d 'The folder of a built XTF.'
+complete -c xenbump -n '__fish_seen_subcommand_from try' -l nix -x -d 'Have Nix build and boot it: the address of xenbump\'s flake, or its folder. Wants KVM and nixpkgs.'
 complete -c xenbump -n '__fish_seen_subcommand_from try' -l jobs -x -d 'How many compilers run at a time; 0: one a processor.'
 complete -c xenbump -n '__fish_seen_subcommand_from try' -l again -d 'Try it even where a result is kept.'
 complete -c xenbump -n '__fish_seen_subcommand_from try' -l keep-logs -d 'Never remove the logs of this trial.'

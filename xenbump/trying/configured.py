@@ -59,4 +59,6 @@ def setting(
         mirrors=addresses[1:] if place == addresses[0] else (),
         again=again,
         keep_logs=keep_logs,
+        nix_options=verify.nix_options,
+        seconds=verify.build_minutes * 60.0,
     )

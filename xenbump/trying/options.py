@@ -111,6 +111,21 @@ def _configured(prepared: Prepared, log: Path, progress: Callable[[str], None], 
     return True
 
 
+def values(prepared: Prepared) -> dict[str, str]:
+    """The options of a trial by name, with the values as a `.config` has them: strings in quotes.
+
+    Args:
+        prepared: the tree, and the options in its trial.
+
+    Raises:
+        Refusal: E-TRY-CONFIG: an option that the tree has not.
+    """
+    options, known = dict(prepared.trial.options), read(prepared.folder)
+    _check(options, known)
+    lines = {name: _line(name, value, known.get(name)) for name, value in options.items()}
+    return {name: line.partition("=")[2] or "n" for name, line in lines.items()}
+
+
 def with_options(text: str, options: Mapping[str, str], known: Mapping[str, Known]) -> str:
     """A `.config` with options changed; those that it had before are gone."""
     names = "|".join(map(re.escape, options))

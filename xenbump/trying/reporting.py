@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -53,7 +54,10 @@ def told(
     found = signed.looked(workshop.repository, (verdict.rev, verdict.described), verdict.commit, trust)
     is_here = is_path(repository) or repository.startswith("file:") or Path(repository).is_dir()
     address = "" if is_here else repository
-    return Told(verdict, host.machine(), found, address, tuple(repeat), before, comparison)
+    machine = host.machine()
+    if setting.nix:
+        machine = replace(machine, compiler=f"that of the flake {setting.nix}")
+    return Told(verdict, machine, found, address, tuple(repeat), before, comparison)
 
 
 def written(said: Told, setting: Setting, document: str, now: datetime) -> tuple[str, tuple[Path, ...]]:

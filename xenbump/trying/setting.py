@@ -42,6 +42,9 @@ class Setting:
         mirrors: other addresses of the same repository.
         again: do it even where a result is kept.
         keep_logs: do not remove logs, however many there are.
+        nix: the address of the flake by which Nix builds and boots; empty: that is done here.
+        nix_options: what Nix gets besides.
+        seconds: how long Nix may take for a build, or for a test.
     """
 
     repository: str
@@ -57,6 +60,9 @@ class Setting:
     mirrors: tuple[str, ...] = ()
     again: bool = False
     keep_logs: bool = False
+    nix: str = ""
+    nix_options: tuple[str, ...] = ()
+    seconds: float = 7200.0
 
     @property
     def results(self) -> Path:

@@ -17,7 +17,7 @@ from xenbump import durable
 from xenbump.dom0.report import FAILED, PASSED, SKIPPED
 from xenbump.errors import Failure, Refusal
 from xenbump.progress import Building, StepBegan, StepEnded, StepsAhead, emit
-from xenbump.trying import build, judging, kept, machine, making, options, series, toolset
+from xenbump.trying import build, by_nix, judging, kept, machine, making, options, series, toolset
 from xenbump.trying.model import Phase, PhaseResult, Prepared, Verdict
 from xenbump.trying.source import Workshop
 from xenbump.verify import logs, tested
@@ -52,7 +52,7 @@ def tried(trial: Trial, setting: Setting, progress: Callable[[str], None]) -> Ve
 
     Raises:
         Refusal: E-TRY-REV, E-TRY-REPOSITORY, E-TRY-OBJECTS; E-TRY-PATCH for a file that is no patch, E-TRY-TOOLS where
-            no image has the tools that are wanted; as `verify.image` has it.
+            no image has the tools that are wanted; E-TRY-NIX; as `verify.image` has it.
         Failure: a program is missing, the disk is full, something cannot be fetched.
         UsageError: E-CONFIG for a baseline that is none, E-GIT-ADDRESS.
     """
@@ -63,6 +63,16 @@ def of_this_machine(one: PhaseResult) -> bool:
     """Whether a build was stopped by this machine (a full disk, no memory, something missing) and not by the tree."""
     said = [one.reason, *one.tail]
     return one.phase is Phase.BUILD and one.result == FAILED and any(map(_OF_THE_MACHINE.search, said))
+
+
+@dataclass(frozen=True, slots=True)
+class _Ran:
+    """What a tree was booted with, and what that showed; all empty where it did not come to that."""
+
+    tools: str = ""
+    engine: str = ""
+    version: str = ""
+    tests: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +117,7 @@ class _Attempt:
             tested.read_baseline(setting.baseline)
         emit(self._progress, StepsAhead(trial.rev, tuple(phase.value for phase in self._wanted)))
         workshop = Workshop(setting.repository, setting.folder, self._progress, mirrors=setting.mirrors)
-        if not trial.patches:
+        if not trial.patches and not setting.nix:
             found = self._kept(workshop.named(trial))
             if found is not None:
                 return found
@@ -115,6 +125,8 @@ class _Attempt:
             prepared = self._prepared(workshop)
             if not isinstance(prepared, Prepared):
                 return prepared
+            if setting.nix:
+                return self._by_nix(prepared)
             # With patches the tree is known only now; without, it may have been tried while this one waited.
             found = self._kept(prepared)
             if found is not None:
@@ -146,7 +158,7 @@ class _Attempt:
             self._ended(PhaseResult(Phase.PATCHES, FAILED, reason, seconds=time.monotonic() - began))
             commit = workshop.resolved(trial.rev)
             described, version = workshop.described(commit), workshop.version(commit)
-            return self._verdict(Prepared(trial, commit, described, "", version, self._setting.folder), None)
+            return self._verdict(Prepared(trial, commit, described, "", version, self._setting.folder))
         self._ended(PhaseResult(Phase.PATCHES, PASSED, seconds=time.monotonic() - began))
         return prepared
 
@@ -197,15 +209,15 @@ class _Attempt:
     def _worked(self, prepared: Prepared, ground: _Ground | None) -> tuple[Verdict, bool]:
         """Configure, build and boot; the verdict, and whether it counts for another time."""
         if not set(self._wanted) - {Phase.PATCHES}:
-            return self._verdict(prepared, ground), True
+            return self._verdict(prepared), True
         if not self._configured(prepared) or Phase.BUILD not in self._wanted:
-            return self._verdict(prepared, ground), True
+            return self._verdict(prepared), True
         built = self._built(prepared, ground)
         if built is None:
-            return self._verdict(prepared, ground), not of_this_machine(self._phases[-1])
+            return self._verdict(prepared), not of_this_machine(self._phases[-1])
         hypervisor, image = built
         if ground is None or image is None:
-            return self._verdict(prepared, ground), True
+            return self._verdict(prepared), True
         return self._booted(prepared, ground, image, hypervisor)
 
     def _configured(self, prepared: Prepared) -> bool:
@@ -269,30 +281,58 @@ class _Attempt:
         # What takes too long may have been kept waiting by this machine.
         slow = any(_OF_TIME.search(check.reason) for one in found for check in one.checks if check.result == FAILED)
         counts = booted.kind not in {"hang", "timeout", "ended"} and not slow
-        return self._verdict(prepared, ground, booted.version, tests), counts
+        return self._verdict(prepared, _Ran(_tools(ground), engine, booted.version, tests)), counts
 
-    def _verdict(
-        self, prepared: Prepared, ground: _Ground | None, booted: str = "", tests: tuple[tuple[str, str], ...] = ()
-    ) -> Verdict:
+    def _by_nix(self, prepared: Prepared) -> Verdict:
+        """Have Nix build it and boot it; what it built is in its store, and is not kept here."""
+        setting, place = self._setting, self._log("xen.log").parent
+        began = self._began(Phase.CONFIG)
+        try:
+            with by_nix.ByNix(prepared, setting, place, self._progress) as nix:
+                reason = "whether the options take, the build will say"
+                self._ended(PhaseResult(Phase.CONFIG, PASSED, reason, seconds=time.monotonic() - began))
+                if Phase.BUILD not in self._wanted:
+                    return self._verdict(prepared)
+                self._began(Phase.BUILD)
+                self._ended(nix.built())
+                if self._phases[-1].result == FAILED:
+                    return self._verdict(prepared)
+                ran = None
+                for test, tells in by_nix.TESTS.items():
+                    phases = tuple(phase for phase in tells if phase in self._wanted)
+                    # A test takes minutes, and a dom0 that fails has none to spare for guests.
+                    if phases and not any(one.result == FAILED for one in self._phases):
+                        self._began(phases[0])
+                        booted = nix.booted(test, phases)
+                        for one in booted.phases:
+                            self._ended(one)
+                        ran = ran or _Ran(by_nix.TOOLS, booted.engine, booted.version, booted.tests)
+                return self._verdict(prepared, ran)
+        except Refusal as error:
+            if error.code != "E-TRY-CONFIG":
+                raise
+            self._ended(_of_config(FAILED, began, self._log("config.log"), f"{error.where}: {error.what}"), always=True)
+            return self._verdict(prepared)
+
+    def _verdict(self, prepared: Prepared, ran: _Ran | None = None) -> Verdict:
         there = {one.phase for one in self._phases}
         left = [phase for phase in self._wanted if phase not in there]
         rest = [PhaseResult(phase, SKIPPED, "it did not come to that") for phase in left]
         order = list(Phase)
-        if not there & set(judging.BOOTED):
-            ground = None
+        ran = ran or _Ran()
         return Verdict(
             rev=prepared.trial.rev,
             commit=prepared.commit,
             described=prepared.described,
             tree=prepared.tree,
             version=prepared.version,
-            booted=booted,
+            booted=ran.version,
             applied=prepared.applied,
             options=prepared.trial.options,
-            tools="" if ground is None else _tools(ground),
-            engine="" if ground is None else machine.engine(ground.accelerator),
+            tools=ran.tools,
+            engine=ran.engine,
             phases=tuple(sorted((*self._phases, *rest), key=lambda one: order.index(one.phase))),
-            tests=tests,
+            tests=ran.tests,
             when=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 

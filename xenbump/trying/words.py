@@ -39,8 +39,14 @@ def summary(verdict: Verdict) -> str:
         why = f": {_cleaned(reason)}" if reason else ""
         return f"{name(verdict)}: {_DOES_NOT[failed.phase]}{why}"
     told = [said for one in verdict.phases if one.result == PASSED and (said := _good(one, verdict))]
-    left = [f"{one.phase.value} was not run" for one in verdict.phases if one.result == SKIPPED and one.reason]
+    left = [_left(one, verdict) for one in verdict.phases if one.result == SKIPPED and one.reason]
     return f"{name(verdict)}: {', '.join([*told, *left]) or 'nothing was run'}"
+
+
+def _left(one: PhaseResult, verdict: Verdict) -> str:
+    """That a phase has nothing to show."""
+    # Its tests may have run all the same, where there is nothing to compare them with.
+    return f"{one.phase.value} was not {'compared' if one.phase is Phase.XTF and verdict.tests else 'run'}"
 
 
 def name(verdict: Verdict) -> str:

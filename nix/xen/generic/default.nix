@@ -92,6 +92,7 @@ let
     filterAttrs
     getExe'
     optional
+    optionalAttrs
     optionalString
     optionals
     throwIf
@@ -154,6 +155,10 @@ let
 
   scriptPath = callPackage ./script-path.nix { inherit slim; };
 
+  # Of the hypervisor's configuration; the rest of it is as `defconfig` has it.
+  options = (pkg.xen.options or { }) // optionalAttrs withFlask { XSM = "y"; };
+  settings = lib.mapAttrsToList (name: value: "CONFIG_${name}=${value}") options;
+
   efi = "boot/xen-${upstreamVersion}.efi";
   multiboot = "boot/xen-${upstreamVersion}";
   flaskPolicy = "boot/xenpolicy-${upstreamVersion}";
@@ -171,11 +176,12 @@ stdenv.mkDerivation (finalAttrs: {
     "boot"
   ];
 
-  src = fetchFromGitHub {
-    owner = "xen-project";
-    repo = "xen";
-    inherit (pkg.xen) rev hash;
-  };
+  src =
+    pkg.xen.src or (fetchFromGitHub {
+      owner = "xen-project";
+      repo = "xen";
+      inherit (pkg.xen) rev hash;
+    });
 
   patches = pkg.xen.patches or [ ];
 
@@ -308,9 +314,18 @@ stdenv.mkDerivation (finalAttrs: {
 
   enableParallelBuilding = true;
 
-  preBuild = optionalString withFlask ''
-    echo CONFIG_XSM=y > xen/.config
+  preBuild = optionalString (options != { }) ''
+    printf '%s\n' ${lib.escapeShellArgs settings} > xen/.config
     make -C xen olddefconfig $makeFlags
+    for setting in ${lib.escapeShellArgs settings}; do
+      name="''${setting%%=*}"
+      # What is not set, or is no option of this tree, has no line of its own.
+      got="$(grep "^$name=" xen/.config || true)"
+      if [[ "''${got:-$name=n}" != "$setting" ]]; then
+        echo "error: $setting did not take: there is no such option, or it depends on another one"
+        exit 1
+      fi
+    done
   '';
 
   # Paths of the system, and those of the outputs, are staged below one folder.

@@ -44,6 +44,7 @@ let
 
     assertMsg = condition: message: condition || trace message false;
     attrsToList = set: map (name: nameValuePair name set.${name}) (attrNames set);
+    escapeShellArgs = values: concatStringsSep " " (map (value: "'${value}'") values);
     enableFeature = condition: name: "--${if condition then "enable" else "disable"}-${name}";
     fakeHash = "sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
     filterAttrs = keep: set: listToAttrs (filter (one: keep one.name one.value) (attrsToList set));
@@ -67,7 +68,9 @@ let
         "mit"
       ]
     );
+    filter = builtins.filter;
     makeBinPath = packages: concatStringsSep ":" (map (one: "${one}/bin") packages);
+    mapAttrsToList = change: set: map (one: change one.name one.value) (attrsToList set);
     mapAttrs' = change: set: listToAttrs (map (one: change one.name one.value) (attrsToList set));
     nameValuePair = name: value: { inherit name value; };
     optional = condition: value: if condition then [ value ] else [ ];

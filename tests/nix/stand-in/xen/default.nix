@@ -32,5 +32,13 @@ both "xen" "4.22" "4.22.1"
 // both "xen_4_17" "4.17" "4.17.9"
 // both "xen_4_22" "4.22" "4.22.1"
 // {
-  buildXenPackage = definition: make "4.20" definition.version false;
+  buildXenPackage =
+    definition:
+    let
+      package = make "4.20" definition.version false // {
+        inherit definition;
+        override = changes: package // { inherit changes; };
+      };
+    in
+    package;
 }
