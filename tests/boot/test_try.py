@@ -1,8 +1,10 @@
-"""Trials of Xen's real source: a series that shows in the boot log, and three that are wrong, each in its own way."""
+"""Trials of Xen's real source: a series that shows in the boot log, three that are wrong, and the command `bisect`."""
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,7 @@ import pytest
 from tests.boot import xen_source
 from tests.boot.conftest import needed
 from tests.boot.xtf_kernels import PROGRAMS, framework
+from tests.support.worlds import PROGRAM
 from xenbump.demo.git_server import isolated_git
 from xenbump.dom0.report import FAILED, PASSED
 from xenbump.process import run
@@ -45,6 +48,15 @@ SERIES = {
     # Before its first instruction: of what a guest has said, the console may still tell when it is dead.
     "guests": [(CALLS, STARTS, "        domain_crash(d);\n")],
 }
+# Commits on top of the source, in their order; of those that do not build it cannot be told whether they are good.
+HISTORY = {
+    "fine": [(CALLS, STARTS, "        /* a comment */\n")],
+    "broken": SERIES["broken"],
+    "still broken": [(CALLS, STARTS, "        /* another one */\n")],
+    "mended": [(SETUP, "    this_is_nowhere(bi);\n", "")],
+    "panics": SERIES["panics"],
+    "after": [(CALLS, STARTS, "        /* a third one */\n")],
+}
 
 
 @dataclass(frozen=True)
@@ -70,6 +82,16 @@ def changed(path: Path, before: str, after: str) -> None:
     path.write_text(text.replace(before, after))
 
 
+def history(tree: Path, rev: str, branch: str) -> None:
+    """Make a branch of HISTORY; what a change puts behind nothing takes the line away."""
+    git(tree, "checkout", "--quiet", "-b", branch, rev)
+    for name, changes in HISTORY.items():
+        for file, behind, added in changes:
+            changed(tree / file, behind, behind + added if added else "")
+        git(tree, "commit", "--quiet", "--all", "--message", name)
+    git(tree, "checkout", "--quiet", rev)
+
+
 def mails(tree: Path, rev: str, folder: Path) -> None:
     """Make the patches of each series against a revision, each series in a folder of its name."""
     for name, changes in SERIES.items():
@@ -93,12 +115,13 @@ def bench(consoles: Path) -> Bench:
     git(tree, "add", "--force", "--all")
     git(tree, "commit", "--quiet", "--message", "Xen")
     mails(tree, "master", folder)
+    history(tree, "master", "faulty")
     baseline = folder / "baseline"
     baseline.write_text(f"{TEST} SUCCESS\n")
     return Bench(
         Setting(
             str(tree),
-            folder / "state",
+            folder / "state" / "try",
             cache,
             phases=(Phase.DOM0, Phase.XTF),
             xtf=framework(folder / "kernels", {"success": "success"}),
@@ -160,3 +183,25 @@ def test_one_that_breaks_a_guest(bench: Bench, good: Verdict) -> None:
     assert found.tests == ((TEST, "CRASH"),)
     differences = compared(good, found)
     assert [(one.kind, one.name) for one in differences.worse] == [("phase", "xtf"), ("test", TEST)]
+
+
+def test_a_bisection_finds_the_commit_that_panics(bench: Bench) -> None:
+    options = [f"--config={name}={value}" for name, value in OPTIONS]
+    command = [PROGRAM, "bisect", bench.rev, "faulty", "--on", "dom0", "--json", *options]
+    env = {**os.environ, "XENBUMP_STATE_DIR": str(bench.folder / "state"), "NO_COLOR": "1"}
+    done = subprocess.run(
+        [*command, "--repo", bench.setting.repository],
+        cwd=bench.folder,
+        env=env,
+        check=False,
+        stdout=subprocess.PIPE,
+        timeout=1500,
+    )
+    assert done.returncode == 0
+    found = json.loads(done.stdout)
+    assert found["first_bad"]["message"] == "panics"
+    assert [one["path"] for one in found["first_bad"]["files"]] == [SETUP]
+    answers = {one["subject"]: one["answer"] for one in found["steps"]}
+    assert answers.pop("after") == answers.pop("panics") == "bad"
+    assert answers.pop("mended") == answers.pop("Xen") == "good"
+    assert answers == {"broken": "skip", "still broken": "skip"}

@@ -62,7 +62,9 @@ OnlyOption = Annotated[
 ]  # fmt: skip
 ToolsOption = Annotated[
     Literal["auto", "source", "image"],
-    typer.Option("--tools", help="dom0's tools: built of the tree, those of the image, or of the image if they fit."),
+    typer.Option(
+        "--tools", help="dom0's tools: those of the image if they fit, else built of the tree; or always one of these."
+    ),
 ]
 XtfOption = Annotated[
     Path | None, typer.Option("--xtf", metavar="DIR", help="The folder of a built XTF.", show_default=False)

@@ -88,7 +88,7 @@ def _hypervisor(
     compiler = making.compiler()
     if not compiler:
         raise Failure("E-PROGRAM-MISSING", "the program `gcc` is needed and was not found on PATH",
-                      remedy="install `gcc`")  # fmt: skip
+                      remedy="install `gcc`; `xenbump try --nix` does without")  # fmt: skip
     known, _, last = mark.read_text().partition("\n") if mark.is_file() else (compiler, "", "")
     if known != compiler:
         progress("the compiler is another one; all is built anew")
