@@ -167,10 +167,9 @@ class Candidates:
         """Try a candidate: just the commit whose tag was verified, whatever its name stands for meanwhile."""
         from xenbump.trying import configured, reporting, signed  # noqa: PLC0415 - what only a trial needs
         from xenbump.trying.verdict import of_this_machine  # noqa: PLC0415
-        from xenbump.trying.verdict import tried as usual  # noqa: PLC0415
 
         setting = configured.setting(self.config, again=again)
-        verdict = (self.tried or usual)(Trial(verified.commit), setting, self.progress)
+        verdict = self._verdict(candidate, verified, setting)
         failed = verdict.failed
         if failed is not None and of_this_machine(failed):
             raise Failure(
@@ -189,6 +188,24 @@ class Candidates:
         _, paths = reporting.written(told, setting, "", datetime.now(UTC))
         self.progress(f"{candidate.tag}: the report is {paths[0]}")
         return told
+
+    def _verdict(self, candidate: Candidate, verified: VerifiedRelease, setting: Setting) -> Verdict:
+        """Try a candidate; a boot that fails is tried once more before all the world is told so."""
+        from xenbump.trying.judging import BOOTED  # noqa: PLC0415 - what only a trial needs
+        from xenbump.trying.verdict import tried as usual  # noqa: PLC0415
+
+        tried, trial = self.tried or usual, Trial(verified.commit)
+        verdict = tried(trial, setting, self.progress)
+        failed = verdict.failed
+        if failed is None or failed.phase not in BOOTED:
+            return verdict
+        self.progress(f"{candidate.tag}: {failed.phase.value} failed; it is tried once more, as that may be chance")
+        second = tried(trial, replace(setting, again=True), self.progress)
+        if second.failed is not None:
+            return second
+        said = f"in the second of two tries; the first failed: {failed.reason}"
+        phases = (replace(one, reason=said) if one.phase is failed.phase else one for one in second.phases)
+        return replace(second, phases=tuple(phases))
 
     def _written(
         self, issues: Issues, which: dict[str, str], since: int, facts: dict[str, str], told: Told
