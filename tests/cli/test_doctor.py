@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -90,12 +92,27 @@ def test_without_programs(stage: Stage, tmp_path: Path) -> None:
     results = {name: one["result"] for name, one in checks.items()}
     assert {name for name, result in results.items() if result == "broken"} >= {"git", "gpgv", "upstream"}
     # The world verifies nothing, so Nix and QEMU are no condition.
-    assert [results[name] for name in ("Nix", "QEMU", "zstd", "apt")] == ["lacking"] * 4
+    lacking = ("Nix", "QEMU", "zstd", "apt", "compilers", "guests")
+    assert {results[name] for name in lacking} == {"lacking"}
     assert [results[name] for name in ("Nix build", "Nix sandbox")] == ["skipped"] * 2
     assert checks["gpgv"]["do"]
     stage.configure(r"steps = \[\]", 'steps = ["build", "dom0"]')
     _, checks = examined(stage, PATH=only(tmp_path / "more", "git", "gpgv"))
     assert [checks[name]["result"] for name in ("Nix", "QEMU", "git", "gpgv")] == ["broken"] * 2 + ["ok"] * 2
+
+
+def test_a_package_that_follows_candidates_is_built_and_booted_here(stage: Stage, tmp_path: Path) -> None:
+    stage.configure(r"\[\[package\]\]\n", '[[package]]\ntrack = "candidate"\n')
+    _, checks = examined(stage, PATH=only(tmp_path / "bin", "git", "gpgv", "sh", "make"))
+    assert [checks[name]["result"] for name in ("QEMU", "compilers")] == ["broken"] * 2
+    assert checks["compilers"]["what"] == "there is no `gcc` and no `ld` and no `flex` and no `bison` on PATH"
+    assert checks["compilers"]["do"].startswith("nix profile install nixpkgs#gcc nixpkgs#binutils ")
+
+
+def test_the_environment_is_settled_before_checks_are_made_side_by_side() -> None:
+    """GitPython changes it while it is imported, and a program would be looked for on another PATH."""
+    code = "import sys; from xenbump.doctor import rounds; sys.exit('git' not in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
 @pytest.mark.parametrize(

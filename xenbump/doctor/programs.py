@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+import shutil
+from typing import TYPE_CHECKING, Final
 
 from xenbump import process
 from xenbump.doctor.model import Probe, lack, ok
@@ -11,12 +12,17 @@ from xenbump.errors import Failure
 from xenbump.verify.probe import QEMU
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from xenbump.doctor.model import Check
 
 _SECONDS = 20.0
 _VERSION = re.compile(r"\d+(?:\.\d+)+")
 # `git fetch --no-write-fetch-head` came with it (git's RelNotes/2.29.0).
 _OLDEST_GIT = (2, 29)
+
+# What has another name there than in Debian.
+_OF_NIXPKGS: Final = {"gpgv": "gnupg", "make": "gnumake", "qemu-system-x86": "qemu", "qemu-utils": "qemu"}
 
 _GIT_COSTS = "nothing upstream can be asked for, and nothing can be published"
 _GPGV_COSTS = "no signature can be judged, so every release and every advisory is refused"
@@ -25,13 +31,20 @@ _ZSTD_COSTS = "Debian's kernels are packed with it: without it `xenbump image` c
 _APT_COSTS = (
     "`xenbump image` makes images of Debian's packages with it; one made elsewhere can be used ([verify] image)"
 )
+# Of what a machine needs to build a hypervisor, by the packages that have them. What dom0's tools need besides is for
+# their configure script to say.
+_COMPILERS: Final = {"gcc": "gcc", "ld": "binutils", "make": "make", "flex": "flex", "bison": "bison"}
+_COMPILERS_COST = "`try`, `bisect` and packages that follow candidates build no Xen here; `try --nix` does without"
+_OF_GUESTS: Final = {"qemu-img": "qemu-utils", "mkfs.ext4": "e2fsprogs", "skopeo": "skopeo"}
+_GUESTS_COST = "`guest run` takes all but qcow2 (qemu-img), disks of folders (mkfs.ext4) or docker:// (skopeo)"
 
 
-def probes(*, boots: bool) -> tuple[Probe, ...]:
+def probes(*, boots: bool, builds: bool) -> tuple[Probe, ...]:
     """The checks of the programs.
 
     Args:
         boots: whether the configuration wants dom0 booted in QEMU, which makes a missing QEMU grave.
+        builds: whether it wants any Xen built by this machine's compiler, which makes a missing one grave.
     """
     return (
         Probe("git", _git, _SECONDS, _GIT_COSTS),
@@ -45,6 +58,14 @@ def probes(*, boots: bool) -> tuple[Probe, ...]:
         ),
         Probe("zstd", lambda: _there("zstd", "zstd", _ZSTD_COSTS), _SECONDS, _ZSTD_COSTS, grave=False),
         Probe("apt", lambda: _there("apt", "apt-get", _APT_COSTS), _SECONDS, _APT_COSTS, grave=False),
+        Probe(
+            "compilers",
+            lambda: _all("compilers", _COMPILERS, _COMPILERS_COST, broken=builds),
+            _SECONDS,
+            _COMPILERS_COST,
+            grave=builds,
+        ),
+        Probe("guests", lambda: _all("guests", _OF_GUESTS, _GUESTS_COST), _SECONDS, _GUESTS_COST, grave=False),
     )
 
 
@@ -89,9 +110,17 @@ def _there(name: str, program: str, costs: str, package: str = "", *, broken: bo
     return ok(name, version)
 
 
-def _install(package: str) -> str:
-    """How a program comes here: as the package manager at hand has it."""
-    nix = {"gpgv": "gnupg", "qemu-system-x86": "qemu"}.get(package, package)
+def _all(name: str, programs: Mapping[str, str], costs: str, *, broken: bool = False) -> Check:
+    """Whether all of some programs are there; which versions they have is for who calls them to find out."""
+    missing = [program for program in programs if shutil.which(program) is None]
+    if not missing:
+        return ok(name, ", ".join(programs))
+    what = f"there is no {' and no '.join(f'`{program}`' for program in missing)} on PATH"
+    return lack(name, what, costs, _install(*dict.fromkeys(map(programs.__getitem__, missing))), broken=broken)
+
+
+def _install(*packages: str) -> str:
+    """How programs come here: as the package manager at hand has them."""
     if version_of("apt-get") is not None:
-        return f"apt-get install {package}"
-    return f"nix profile install nixpkgs#{nix}"
+        return f"apt-get install {' '.join(packages)}"
+    return f"nix profile install {' '.join(f'nixpkgs#{_OF_NIXPKGS.get(name, name)}' for name in packages)}"

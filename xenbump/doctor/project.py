@@ -11,6 +11,9 @@ from xenbump.doctor.model import Probe, lack, ok, skipped
 from xenbump.errors import UsageError, XenbumpError
 from xenbump.package import files, rewrite
 from xenbump.publish import git_identity
+
+# Not within a check, as they are made side by side: while GitPython is imported, the process has another environment.
+from xenbump.publish.branch import Checkout
 from xenbump.upstream import keyring
 from xenbump.xen import trust_of
 
@@ -102,8 +105,6 @@ def _folder(config: Config) -> Path:
 
 
 def _remote(config: Config) -> Check:
-    from xenbump.publish.branch import Checkout  # noqa: PLC0415 - GitPython is slow to import
-
     why = _why_not(config)
     if why:
         return skipped("remote", why)
@@ -119,8 +120,6 @@ def _remote(config: Config) -> Check:
 
 
 def _base(config: Config) -> Check:
-    from xenbump.publish.branch import Checkout  # noqa: PLC0415
-
     why = _why_not(config)
     if why:
         return skipped("base branch", why)

@@ -80,10 +80,11 @@ def probes(config: Config, days: int, env: Mapping[str, str]) -> tuple[Probe, ..
     steps = frozenset(config.verify.steps) if config.packages else frozenset()
     settings = config.verify
     booted = bool(steps & _BOOTED) and settings.engine == "qemu"
+    tries = any(package.track == "candidate" for package in config.packages)
     own_image = config.folder / settings.image if settings.image else None
     return (
         *project.probes(config),
-        *programs.probes(boots=booted),
+        *programs.probes(boots=booted or tries, builds=tries),
         *nix.probes(config.folder, settings.nix_options, builds=bool(steps)),
         *machine.probes(config.state, image.cache_folder(env), own_image, kvm=settings.accelerator),
         *reach.probes(config),
