@@ -251,6 +251,7 @@ def test_faults_take_turns(server: GitServer) -> None:
     server.fail_next("elsewhere", Status(404))
     for code in (b"500", b"500", b"403"):
         assert code in git("ls-remote", server.url("xen.git"), check=False).stderr
+    assert server.faults_left == 1
     git("ls-remote", server.url("xen.git"))
 
 

@@ -158,6 +158,11 @@ class GitServer:
         """
         self._service.add_fault(path_regex, fault, times)
 
+    @property
+    def faults_left(self) -> int:
+        """How many ordered faults have not befallen a request; each has from when its request has come in."""
+        return self._service.faults_left
+
     def reset_counters(self) -> None:
         """Set the byte counters to 0 and forget the requests."""
         self._service.reset()

@@ -145,6 +145,12 @@ class Service:
                     return fault
         return None
 
+    @property
+    def faults_left(self) -> int:
+        """How many faults have not had their turn."""
+        with self._lock:
+            return len(self._faults)
+
     def count(self, *, received: int = 0, sent: int = 0) -> None:
         """Add to the byte counters."""
         with self._lock:
