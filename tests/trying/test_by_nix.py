@@ -91,7 +91,7 @@ def test_a_series_with_options_is_built_and_booted(stand: Stand, repository: Pat
     assert began == ["patches", "config", "build", "dom0", "guests"]
     assert {one.name for one in stand.said if isinstance(one, StepEnded)} == {phase.value for phase in Phase}
     # What was laid out for Nix is gone, and the tree is as it was.
-    assert not (tmp_path / "state" / "nix").exists()
+    assert not list(tmp_path.glob("state/*/*/nix"))
 
 
 def test_the_source_is_that_of_the_revision(stand: Stand) -> None:
@@ -113,7 +113,7 @@ def test_an_option_that_the_tree_has_not(stand: Stand) -> None:
     assert results(found) == {"config": FAILED, "build": SKIPPED, "dom0": SKIPPED, "guests": SKIPPED, "xtf": SKIPPED}
     assert found.failed is not None
     assert found.failed.reason == "CONFIG_DEBUGG: this tree has no such option; there is DEBUG"
-    assert not (stand.setting.folder / "nix").exists()
+    assert not list(stand.setting.folder.glob("*/*/nix"))
 
 
 def test_a_dom0_that_fails_gets_no_guests(stand: Stand) -> None:
@@ -136,7 +136,7 @@ def test_what_is_no_fault_of_the_tree_is_an_error(stand: Stand, rev: str, said: 
         stand.tried(rev)
     assert (caught.value.code, caught.value.where) == ("E-TRY-NIX", where)
     assert said in caught.value.what
-    assert not (stand.setting.folder / "nix").exists()
+    assert not list(stand.setting.folder.glob("*/*/nix"))
     assert results(stand.tried(rev, Phase.BUILD)) == {"build": PASSED}
 
 
@@ -149,8 +149,9 @@ def test_another_flake_is_refused(stand: Stand, nix_machine: Path) -> None:  # n
 
 
 def test_a_disk_that_cannot_be_written(stand: Stand) -> None:
-    stand.setting.folder.mkdir()
-    (stand.setting.folder / "nix").write_text("in the way")
+    stand.tried(CANDIDATE, Phase.PATCHES)
+    (tree,) = stand.setting.folder.glob("*/*/tree")
+    tree.with_name("nix").write_text("in the way")
     with pytest.raises(Failure) as caught:
         stand.tried()
     assert caught.value.code == "E-STATE"

@@ -90,7 +90,8 @@ class ByNix:
         self._setting = setting
         self._logs = logs
         self._progress = progress
-        self._folder = (setting.folder / "nix").absolute()
+        # Beside the work tree, which nobody else has meanwhile.
+        self._folder = prepared.folder.with_name("nix").absolute()
         self._wanted = Buildable(XEN, self._folder, nixpkgs=True, options=setting.nix_options)
 
     def __enter__(self) -> Self:
