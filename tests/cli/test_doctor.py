@@ -109,6 +109,16 @@ def test_a_package_that_follows_candidates_is_built_and_booted_here(stage: Stage
     assert checks["compilers"]["do"].startswith("nix profile install nixpkgs#gcc nixpkgs#binutils ")
 
 
+def test_what_lies_in_sbin_is_found_as_guests_find_it(stage: Stage, tmp_path: Path) -> None:
+    """People's PATH has not that folder, and `guest run` looks there all the same."""
+    for name in ("qemu-img", "skopeo"):
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+    _, checks = examined(stage, PATH=f"{tmp_path}:{only(tmp_path / 'few', 'git', 'gpgv', 'sh')}")
+    there = any(Path(folder, "mkfs.ext4").exists() for folder in ("/usr/sbin", "/sbin"))
+    assert checks["guests"]["result"] == ("ok" if there else "lacking")
+
+
 def test_the_environment_is_settled_before_checks_are_made_side_by_side() -> None:
     """GitPython changes it while it is imported, and a program would be looked for on another PATH."""
     code = "import sys; from xenbump.doctor import rounds; sys.exit('git' not in sys.modules)"

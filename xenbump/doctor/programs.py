@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from xenbump import process
 from xenbump.doctor.model import Probe, lack, ok
 from xenbump.errors import Failure
+from xenbump.verify.guest_images import search_path
 from xenbump.verify.probe import QEMU
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def _there(name: str, program: str, costs: str, package: str = "", *, broken: bo
 
 def _all(name: str, programs: Mapping[str, str], costs: str, *, broken: bool = False) -> Check:
     """Whether all of some programs are there; which versions they have is for who calls them to find out."""
-    missing = [program for program in programs if shutil.which(program) is None]
+    missing = [program for program in programs if shutil.which(program, path=search_path()) is None]
     if not missing:
         return ok(name, ", ".join(programs))
     what = f"there is no {' and no '.join(f'`{program}`' for program in missing)} on PATH"

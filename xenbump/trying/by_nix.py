@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Self
 from xenbump import durable
 from xenbump.dom0.report import FAILED, PASSED, SKIPPED
 from xenbump.errors import Refusal
-from xenbump.trying import options, series
+from xenbump.trying import series
 from xenbump.trying.model import Phase, PhaseResult
 from xenbump.verify import build as building
 from xenbump.verify import nixlog
@@ -27,7 +27,7 @@ from xenbump.verify.nixos import NixosTest
 from xenbump.verify.wanted import Wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from xenbump.trying.model import Prepared
     from xenbump.trying.setting import Setting
@@ -80,13 +80,22 @@ class ByNix:
 
     Args:
         prepared: the tree; its workshop is held.
+        values: of the hypervisor's options, as `options.values` has them.
         setting: with the flake's address, what Nix gets besides, and the limit.
         logs: the folder that gets the logs.
         progress: told what is done.
     """
 
-    def __init__(self, prepared: Prepared, setting: Setting, logs: Path, progress: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        prepared: Prepared,
+        values: Mapping[str, str],
+        setting: Setting,
+        logs: Path,
+        progress: Callable[[str], None],
+    ) -> None:
         self._prepared = prepared
+        self._values = values
         self._setting = setting
         self._logs = logs
         self._progress = progress
@@ -98,11 +107,10 @@ class ByNix:
         """Lay the source out, with the expression that Nix evaluates.
 
         Raises:
-            Refusal: E-TRY-CONFIG for an option that the tree has not.
             Failure: E-STATE, E-DISK, E-GIT.
         """
         folder, tree = self._folder, self._prepared
-        asked = {"flake": self._setting.nix, "version": tree.version, "options": options.values(tree)}
+        asked = {"flake": self._setting.nix, "version": tree.version, "options": self._values}
         what = "the source cannot be laid out for Nix"
         self._remove()
         durable.make(folder, what=what)

@@ -122,8 +122,7 @@ def values(prepared: Prepared) -> dict[str, str]:
     """
     options, known = dict(prepared.trial.options), read(prepared.folder)
     _check(options, known)
-    lines = {name: _line(name, value, known.get(name)) for name, value in options.items()}
-    return {name: line.partition("=")[2] or "n" for name, line in lines.items()}
+    return {name: _written(value, known.get(name)) for name, value in options.items()}
 
 
 def with_options(text: str, options: Mapping[str, str], known: Mapping[str, Known]) -> str:
@@ -135,11 +134,14 @@ def with_options(text: str, options: Mapping[str, str], known: Mapping[str, Know
 
 
 def _line(name: str, value: str, known: Known | None) -> str:
-    if value == "n":
-        return f"# CONFIG_{name} is not set"
-    if known is not None and known.type == "string" and not value.startswith('"'):
-        value = '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return f"CONFIG_{name}={value}"
+    return f"# CONFIG_{name} is not set" if value == "n" else f"CONFIG_{name}={_written(value, known)}"
+
+
+def _written(value: str, known: Known | None) -> str:
+    """A value as it stands in a `.config`."""
+    if value != "n" and known is not None and known.type == "string" and not value.startswith('"'):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return value
 
 
 def read(folder: Path) -> dict[str, Known]:
@@ -199,8 +201,7 @@ def _taken(text: str, options: Mapping[str, str], known: Mapping[str, Known]) ->
     values = {match["name"]: match["value"] for match in _SET.finditer(text)}
     for name, wanted in options.items():
         found = values.get(name, "n")
-        written = _line(name, wanted, known.get(name)).partition("=")[2] or "n"
-        if found not in {written, wanted} and not _same_number(found, wanted):
+        if found not in {_written(wanted, known.get(name)), wanted} and not _same_number(found, wanted):
             raise Refusal(
                 "E-TRY-CONFIG",
                 f"it was to be {wanted} and is {found}: {_why(name, values, known)}",

@@ -285,34 +285,33 @@ class _Attempt:
 
     def _by_nix(self, prepared: Prepared) -> Verdict:
         """Have Nix build it and boot it; what it built is in its store, and is not kept here."""
-        setting, place = self._setting, self._log("xen.log").parent
-        began = self._began(Phase.CONFIG)
+        log, began = self._log("config.log"), self._began(Phase.CONFIG)
         try:
-            with by_nix.ByNix(prepared, setting, place, self._progress) as nix:
-                reason = "whether the options take, the build will say"
-                self._ended(PhaseResult(Phase.CONFIG, PASSED, reason, seconds=time.monotonic() - began))
-                if Phase.BUILD not in self._wanted:
-                    return self._verdict(prepared)
-                self._began(Phase.BUILD)
-                self._ended(nix.built())
-                if self._phases[-1].result == FAILED:
-                    return self._verdict(prepared)
-                ran = None
-                for test, tells in by_nix.TESTS.items():
-                    phases = tuple(phase for phase in tells if phase in self._wanted)
-                    # A test takes minutes, and a dom0 that fails has none to spare for guests.
-                    if phases and not any(one.result == FAILED for one in self._phases):
-                        self._began(phases[0])
-                        booted = nix.booted(test, phases)
-                        for one in booted.phases:
-                            self._ended(one)
-                        ran = ran or _Ran(by_nix.TOOLS, booted.engine, booted.version, booted.tests)
-                return self._verdict(prepared, ran)
+            values = options.values(prepared)
         except Refusal as error:
-            if error.code != "E-TRY-CONFIG":
-                raise
-            self._ended(_of_config(FAILED, began, self._log("config.log"), f"{error.where}: {error.what}"), always=True)
+            self._ended(_of_config(FAILED, began, log, f"{error.where}: {error.what}"), always=True)
             return self._verdict(prepared)
+        self._ended(_of_config(PASSED, began, log, "whether the options take, the build will say"))
+        if Phase.BUILD not in self._wanted:
+            return self._verdict(prepared)
+        with by_nix.ByNix(prepared, values, self._setting, log.parent, self._progress) as nix:
+            self._began(Phase.BUILD)
+            self._ended(nix.built())
+            return self._verdict(prepared, self._booted_by(nix))
+
+    def _booted_by(self, nix: by_nix.ByNix) -> _Ran | None:
+        """Boot what Nix has built, as far as nothing has failed: a test takes minutes."""
+        ran = None
+        for test, tells in by_nix.TESTS.items():
+            phases = tuple(phase for phase in tells if phase in self._wanted)
+            if not phases or any(one.result == FAILED for one in self._phases):
+                continue
+            self._began(phases[0])
+            booted = nix.booted(test, phases)
+            for one in booted.phases:
+                self._ended(one)
+            ran = ran or _Ran(by_nix.TOOLS, booted.engine, booted.version, booted.tests)
+        return ran
 
     def _verdict(self, prepared: Prepared, ran: _Ran | None = None) -> Verdict:
         there = {one.phase for one in self._phases}

@@ -250,9 +250,13 @@ def _room(folder: Path, size: int) -> None:
         raise Failure("E-VERIFY-DISK", what, where=str(folder))
 
 
+def search_path() -> str:
+    """The PATH on which the programs of /usr/sbin are found, where people's own does not have them."""
+    return f"{os.environ.get('PATH', '/usr/bin:/bin')}:/usr/sbin:/sbin"
+
+
 def _sbin() -> dict[str, str]:
-    """The environment in which the programs of /usr/sbin are found, where people's PATH does not have them."""
-    return {"PATH": f"{os.environ.get('PATH', '/usr/bin:/bin')}:/usr/sbin:/sbin", "MKE2FS_SYNC": "0"}
+    return {"PATH": search_path(), "MKE2FS_SYNC": "0"}
 
 
 def _said(text: str) -> str:
